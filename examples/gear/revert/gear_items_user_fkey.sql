@@ -1,0 +1,17 @@
+-- Revert gear:gear_items_user_fkey from pg
+--
+-- Loses no row. Locks users and gear_items ACCESS EXCLUSIVE for an instant, in bounded tries.
+
+BEGIN;
+
+DO $$
+BEGIN
+    PERFORM pgtandem.lock_tables(
+        ARRAY['user_core.users', 'gear_ops.gear_items']::regclass[],
+        'ACCESS EXCLUSIVE'
+    );
+    ALTER TABLE gear_ops.gear_items DROP CONSTRAINT gear_items_user_fkey;
+END;
+$$;
+
+COMMIT;
