@@ -63,8 +63,9 @@ SELECT m.md5::uuid,
                  'Sato', 'O''Neill', 'van den Berg', 'Zhang']
   ) AS plain (given, family)
  CROSS JOIN (
-    SELECT ARRAY['', ' ', '陈大文', 'محمد', 'דָּוִד', 'Zoe' || U&'\0308', 'Zo' || U&'\00EB', 'X Æ A-12',
-                 'Robert''); DROP TABLE users;--', 'NULL', 'null', U&'\+01F9D7\200D\2640\FE0F']
+    SELECT ARRAY['', ' ', '陈大文', 'محمد', 'דָּוִד', 'Zoe' || U&'\0308', 'Zo' || U&'\00EB',
+                 'X Æ A-12', 'Robert''); DROP TABLE users;--', 'NULL', 'null',
+                 U&'\+01F9D7\200D\2640\FE0F']
   ) AS odd (names);
 
 -- The foreign key is checked once for all rows, not once for each of them.
@@ -108,7 +109,8 @@ SELECT m.md5::uuid,
            ARRAY[NULL, '', 'shelter', 'Shelter', 'SHELTER', 'shelter ', 'climbing', 'cooking',
                  'clothing', 'lighting', '安全装备', 'n/a', 'sleep', repeat('é', 50)],
            ARRAY[NULL, NULL, '', 'Petzl', 'petzl', 'Black Diamond', 'MSR', 'Fjällräven',
-                 'Arc''teryx', 'Primus', 'La Sportiva', '凯乐石', 'Ünal & Søn "Outdoor"', repeat('b', 100)]
+                 'Arc''teryx', 'Primus', 'La Sportiva', '凯乐石', 'Ünal & Søn "Outdoor"',
+                 repeat('b', 100)]
   ) AS plain (things, types, brands)
  CROSS JOIN (
     SELECT ARRAY[
