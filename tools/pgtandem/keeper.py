@@ -41,7 +41,7 @@ class Order(TypedDict):
     settings: dict[str, str]
 
 
-class Failure(Exception):
+class KeeperError(Exception):
     """Something that the caller should read."""
 
 
@@ -88,7 +88,7 @@ class Keeper:
         base = Path(tempfile.mkdtemp(prefix="pgtandem-", dir=parent))
         self.sockets = base
         if len(os.fsencode(base / ".s.PGSQL.65535")) > SUN_PATH_MAX:
-            self.sockets = Path(tempfile.mkdtemp(prefix="pgtandem-", dir="/tmp"))  # noqa: S108
+            self.sockets = Path(tempfile.mkdtemp(prefix="pgtandem-", dir="/tmp"))
         if self.user:
             for path in {base, self.sockets}:
                 os.chown(path, pwd.getpwnam(self.user).pw_uid, -1)
@@ -100,7 +100,7 @@ class Keeper:
             capture_output=True, text=True, check=False, user=self.user, cwd=self.base,
         )  # fmt: skip
         if done.returncode:
-            raise Failure(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise KeeperError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
 
     def prepare(self) -> None:
         """Make the data directory. Sockets are trusted, being private; TCP asks the password."""
@@ -128,7 +128,7 @@ class Keeper:
             try:
                 self._launch()
                 self._wait_ready()
-            except Failure:
+            except KeeperError:
                 self.port = 0
                 if attempt == tries:
                     raise
@@ -147,7 +147,7 @@ class Keeper:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.data, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base,
-                user=self.user, preexec_fn=_die_with_parent,
+                user=self.user, preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads here
             )  # fmt: skip
 
     def _status(self) -> str:
@@ -166,7 +166,7 @@ class Keeper:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(signal.SIGQUIT)
                 tail = self.log.read_text(errors="replace").splitlines()[-20:]
-                raise Failure("the server did not start:\n" + "\n".join(tail))
+                raise KeeperError("the server did not start:\n" + "\n".join(tail))
             time.sleep(0.02)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -198,7 +198,7 @@ class Keeper:
     def close(self) -> None:
         """Stop what runs and remove every trace, shared memory of a killed server too."""
         if self.process and self.process.returncode == -signal.SIGKILL:
-            with contextlib.suppress(Failure, OSError):
+            with contextlib.suppress(KeeperError, OSError):
                 self._launch()  # only a start clears away the segments that a kill -9 leaves
                 deadline = time.monotonic() + 5
                 while not self._status() and time.monotonic() < deadline:
@@ -221,7 +221,7 @@ class Keeper:
 
 def _lines(parent: int) -> Iterator[str]:
     """Lines of standard input until it ends or the parent process is another one."""
-    with open(0, "rb", buffering=0, closefd=False) as source:  # noqa: PTH123 - a descriptor
+    with open(0, "rb", buffering=0, closefd=False) as source:
         while os.getppid() == parent:
             if select.select([source], [], [], 1.0)[0]:
                 line = source.readline()
@@ -252,7 +252,7 @@ def _obey(keeper: Keeper, commands: Iterator[str]) -> None:
             if word == "kill":
                 keeper.kill()
             kept = kept or word == "keep"
-        except Failure as failure:
+        except KeeperError as failure:
             _answer(error=str(failure))
             continue
         _answer(**keeper.facts())
@@ -272,7 +272,7 @@ def main() -> None:
     try:
         try:
             keeper.prepare()
-        except Failure as failure:
+        except KeeperError as failure:
             _answer(error=str(failure))
             return
         _answer(**keeper.facts())

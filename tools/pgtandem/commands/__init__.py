@@ -1,0 +1,1 @@
+"""The commands: one module each, which holds `command`. `pgtandem.cli` finds them by itself."""
