@@ -173,7 +173,7 @@ def connect(target: Target, **options: Any) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         raise PgtandemError(
             "The database cannot be reached.",
-            detail=f"{str(error).strip()} (named by {target.origin})",
+            detail=f"{' '.join(str(error).split())} (named by {target.origin})",
             hint="pgtandem doctor",
         ) from error
 

@@ -1,0 +1,99 @@
+"""What the linters say about Python, scripts and routines: nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from helpers import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+def lint(*arguments: str | Path) -> None:
+    done = subprocess.run(
+        [BIN / arguments[0], *arguments[1:]], cwd=ROOT, text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+PYTHON = [path for path in ("tools", "tests", "examples", "bench") if (ROOT / path).exists()]
+
+
+def test_ruff():
+    lint("ruff", "check", *PYTHON)
+
+
+def test_ruff_format():
+    lint("ruff", "format", "--check", *PYTHON)
+
+
+def test_mypy():
+    lint("mypy")
+
+
+def test_squawk_on_the_engine():
+    # It makes objects of its own and locks nobody's tables, so it sets no lock_timeout.
+    # The option replaces the list in .squawk.toml, which is therefore given, too.
+    rules = tomllib.loads((ROOT / ".squawk.toml").read_text())["excluded_rules"]
+    excluded = ",".join([*rules, "require-lock-timeout"])
+    lint("squawk", f"--exclude={excluded}", *sorted(ROOT.glob("deploy/*.sql")))
+
+
+@pytest.mark.parametrize(
+    "script", sorted(ROOT.glob("examples/*/deploy/*.sql")), ids=lambda path: path.stem
+)
+def test_squawk_on_the_examples(script):
+    lint("squawk", script)
+
+
+FINDINGS = """
+SELECT p.oid::regprocedure::text AS routine, t.tgrelid::regclass::text AS on_table,
+    f.lineno, f.level, f.message, f.detail, f.hint
+FROM pg_proc AS p
+JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
+JOIN pg_namespace AS n ON n.oid = p.pronamespace
+LEFT JOIN pg_trigger AS t ON t.tgfoid = p.oid AND NOT t.tgisinternal
+CROSS JOIN LATERAL plpgsql_check_function_tb(
+    funcoid => p.oid, relid => coalesce(t.tgrelid, 0), fatal_errors => false,
+    extra_warnings => true, security_warnings => true, performance_warnings => false
+) AS f
+WHERE n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%'
+ORDER BY 1, 2, 3
+"""
+
+ROUTINES = """
+SELECT count(*) FROM pg_proc AS p
+JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
+JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%'
+"""
+
+
+def check_routines(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        available = connection.execute(
+            "SELECT 1 FROM pg_available_extensions WHERE name = 'plpgsql_check'"
+        ).fetchone()
+        if not available:
+            pytest.skip("plpgsql_check is packaged for Debian's PostgreSQL, not the embedded one")
+        connection.execute("CREATE EXTENSION plpgsql_check SCHEMA public")
+        (routines,) = connection.execute(ROUTINES).fetchone()
+        assert routines > 0
+        assert connection.execute(FINDINGS).fetchall() == []
+
+
+@pytest.mark.both
+def test_plpgsql_check_on_the_engine(dsn, as_user):
+    check_routines(as_user(dsn, "postgres"))
+
+
+@pytest.mark.both
+def test_plpgsql_check_on_what_gear_renders(gear_dsn, as_user):
+    check_routines(as_user(gear_dsn, "postgres"))

@@ -1,0 +1,63 @@
+"""The tests written in SQL (pgTAP), run by pg_prove as the ordinary role that owns the engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from helpers import ROOT, planned, run, sqitch
+
+GEAR = ROOT / "examples" / "gear"
+
+
+def prove(dsn: str, *paths: Path) -> int:
+    """Run tests in a database that has pgTAP; return how many there were, for none is a failure."""
+    # Without --ext and -r, pg_prove runs nothing and is content.
+    output = run(["pg_prove", "--ext", ".sql", "-r", *paths], dsn).stdout
+    found = re.search(r"^Files=\d+, Tests=(\d+),", output, re.MULTILINE)
+    assert found, output
+    assert int(found[1]) > 0, output
+    return int(found[1])
+
+
+def install_pgtap(superuser_dsn: str) -> None:
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pgtap SCHEMA public")
+
+
+@pytest.mark.both
+def test_the_engine(dsn, as_user):
+    install_pgtap(as_user(dsn, "postgres"))
+    prove(dsn, ROOT / "tests" / "sql")
+
+
+@pytest.mark.both
+def test_each_change_of_gear_right_after_it(gear_dsn, as_user):
+    install_pgtap(as_user(gear_dsn, "postgres"))
+    changes = planned(GEAR)
+    for change in changes[: changes.index("gear_sync") + 1]:
+        prove(gear_dsn, GEAR / "tests" / f"{change}.sql")
+
+
+def test_a_failing_test_and_no_test_at_all_are_noticed(empty_dsn, as_user, tmp_path):
+    install_pgtap(as_user(empty_dsn, "postgres"))
+    with pytest.raises(AssertionError):
+        prove(empty_dsn, tmp_path)
+    (tmp_path / "bad.sql").write_text("SELECT plan(1); SELECT ok(false, 'no'); SELECT finish();")
+    with pytest.raises(AssertionError, match="Failed"):
+        prove(empty_dsn, tmp_path)
+
+
+@pytest.mark.both
+def test_the_engine_reverts_to_nothing_and_comes_back(dsn):
+    sqitch("revert", "-y", dsn=dsn)
+    with psycopg.connect(dsn) as connection:
+        left = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pgtandem%'"
+        ).fetchall()
+    assert left == []
+    sqitch("deploy", dsn=dsn)
+    sqitch("verify", dsn=dsn)
