@@ -1,0 +1,5 @@
+"""`python -m pgtandem`."""
+
+from pgtandem.cli import main
+
+main()
