@@ -40,13 +40,15 @@ lint: setup ## ruff, mypy, squawk and plpgsql_check
 
 # Nothing of this machine may get into the lock: no index, no path. Upgrades all packages.
 lock: setup ## resolve requirements.lock anew from pyproject.toml
+	@mkdir -p .cache
 	@printf '%s\n' \
 	    "# Every Python package that this project's own .venv holds, with hashes, for the extras dev and" \
-	    '# bench. Made by `make lock` from pyproject.toml; never edited by hand.' > requirements.lock
+	    '# bench. Made by `make lock` from pyproject.toml; never edited by hand.' > .cache/lock
 	$(PYTHON) -m piptools compile --quiet --upgrade --extra dev --extra bench --generate-hashes \
 	    --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --output-file - pyproject.toml >> requirements.lock
+	    --output-file - pyproject.toml >> .cache/lock
+	mv .cache/lock requirements.lock
 
 clean: ## remove what setup, the tests and builds left in this directory
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -66,7 +66,7 @@ def test_root_installs_what_is_missing_without_a_cluster(machine):
     done = machine.bootstrap()
     assert done.returncode == 0
     commands = done.stdout.splitlines()
-    assert "apt-get -q update" in commands[0]
+    assert "apt-get -qq update" in commands[0]
     assert "create_main_cluster = false" in commands[2]
     assert commands[3].endswith(
         "--no-upgrade sqitch libdbd-pg-perl postgresql-15 postgresql-15-plpgsql-check"
