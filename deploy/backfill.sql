@@ -1,0 +1,275 @@
+-- Deploy pgtandem:backfill to pg
+-- requires: copy
+-- requires: worker
+-- requires: throttle
+-- requires: drain
+-- Locks nothing that exists.
+
+BEGIN;
+
+-- Where one session stands between two transactions of its backfill.
+CREATE TYPE pgtandem.backfill_step AS (
+    stage    text,
+    blocks   bigint,
+    strategy text,
+    deadline timestamptz,
+    older    text[],
+    upto     bigint,
+    wait     double precision
+);
+COMMENT ON TYPE pgtandem.backfill_step IS
+    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck); blocks '
+    'a chunk; strategy of the last chunk; deadline; older: virtual transactions that may hold an older '
+    'snapshot; upto: last queue id to be drained before the copy can close; wait: seconds.';
+
+CREATE FUNCTION pgtandem._backfill_start(p_mapping text, p_max_time interval)
+RETURNS pgtandem.backfill_step
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_step    pgtandem.backfill_step;
+BEGIN
+    IF v_mapping.copy_state = 'none' OR v_mapping.phase = 'contract' THEN
+        RAISE EXCEPTION 'mapping "%" is in phase %: there is nothing to backfill',
+            p_mapping, v_mapping.phase
+            USING ERRCODE = 'TD007',
+                  HINT = format('Deploy its triggers first: sqitch deploy --to %s_sync.', p_mapping);
+    END IF;
+    v_step.stage := CASE v_mapping.copy_state WHEN 'complete' THEN 'done' ELSE 'copy' END;
+    v_step.blocks := 64;
+    -- Values kept out of line: begin with about 4 MB, not with 64 blocks.
+    SELECT greatest(1, least(64, 4194304 * greatest(1, pg_relation_size(l) / 8192)
+                                 / greatest(1, pg_table_size(l))))
+    INTO v_step.blocks
+    FROM pgtandem._leaves(v_mapping.source) AS l ORDER BY pg_table_size(l) DESC LIMIT 1;
+    v_step.strategy := v_mapping.copy_strategy;
+    v_step.deadline := clock_timestamp() + p_max_time;
+    v_step.wait := 0;
+    PERFORM pgtandem._list_new_leaves(p_mapping);
+    PERFORM pgtandem._worker_start(p_mapping);
+    RETURN v_step;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._backfill_start(text, interval) IS
+    'Checks that a mapping can be backfilled (TD001, TD007), lists its chunks, shows the worker.';
+
+CREATE FUNCTION pgtandem._snapshot_holders(p_older text[] DEFAULT NULL) RETURNS text[]
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(l.virtualtransaction)
+    FROM pg_locks AS l
+    LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'virtualxid'
+      AND l.granted
+      AND l.pid <> pg_backend_pid()
+      AND (a.datname IS NULL OR a.datname = current_database())
+      AND (a.backend_type IS NULL OR a.backend_type NOT IN ('autovacuum worker', 'walsender'))
+      AND (p_older IS NULL OR l.virtualtransaction = ANY (p_older));
+$$;
+COMMENT ON FUNCTION pgtandem._snapshot_holders(text[]) IS
+    'The virtual transactions now open in this database by other sessions, or those of p_older that '
+    'still are; NULL: none. Read from pg_locks, which every role may see whole.';
+
+CREATE FUNCTION pgtandem._backfill_close(p_mapping text, INOUT p_step pgtandem.backfill_step)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_batch record;
+BEGIN
+    p_step.wait := 0;
+    IF p_step.stage = 'wait' THEN
+        p_step.older := pgtandem._snapshot_holders(p_step.older);
+        IF p_step.older IS NOT NULL THEN
+            PERFORM pgtandem._worker_waits(format('%s older transactions to end (pid %s)',
+                cardinality(p_step.older),
+                (SELECT string_agg(DISTINCT pid::text, ', ') FROM pg_locks
+                 WHERE locktype = 'virtualxid' AND virtualtransaction = ANY (p_step.older))));
+            p_step.wait := 0.05;
+            RETURN;
+        END IF;
+        PERFORM pgtandem._worker_waits(NULL);
+        -- Entries queued from here on belong to transactions that see every chunk.
+        p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
+        p_step.stage := 'drain';
+    ELSIF p_step.stage = 'drain' THEN
+        SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, NULL, p_step.upto);
+        IF v_batch.settled = 0 THEN
+            IF NOT EXISTS (SELECT FROM pgtandem.recheck
+                           WHERE mapping = p_mapping AND side = 'target' AND id <= p_step.upto) THEN
+                p_step.stage := 'close';
+            ELSIF NOT EXISTS (SELECT FROM pgtandem.recheck
+                              WHERE mapping = p_mapping AND side = 'target' AND id <= p_step.upto
+                                AND attempts < 5) THEN
+                p_step.stage := 'stuck';
+            ELSE
+                p_step.wait := 0.05;
+            END IF;
+        END IF;
+    ELSE
+        PERFORM FROM pgtandem.mapping WHERE name = p_mapping FOR NO KEY UPDATE;
+        IF (pgtandem.mapping_of(p_mapping)).copy_state <> 'open' THEN
+            p_step.stage := 'done';
+        ELSIF pgtandem._list_new_leaves(p_mapping) > 0
+              OR EXISTS (SELECT FROM pgtandem.chunk WHERE mapping = p_mapping AND done_at IS NULL) THEN
+            p_step.stage := 'copy';
+        ELSE
+            UPDATE pgtandem.mapping
+            SET copy_state = 'complete', copy_changed = clock_timestamp()
+            WHERE name = p_mapping;
+            PERFORM pgtandem.log_event(p_mapping, 'copy', (
+                SELECT jsonb_build_object('state', 'complete', 'rows', sum(rows),
+                                          'chunks', count(*), 'set_aside', sum(set_aside))
+                FROM pgtandem.chunk WHERE mapping = p_mapping));
+            p_step.stage := 'done';
+        END IF;
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step) IS
+    'One step from "every chunk is done" to "complete": wait for older snapshots as CREATE INDEX '
+    'CONCURRENTLY does, drain what was queued until then, close the copy.';
+
+CREATE FUNCTION pgtandem._backfill_step(p_mapping text, INOUT p_step pgtandem.backfill_step)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_copied  pgtandem.copied;
+    v_reason  text;
+    v_wal     pg_lsn := pg_current_wal_insert_lsn();
+    v_target  double precision := pgtandem._setting(v_mapping.settings, 'backfill', 'chunk_time', '0.2s')
+                                  ::interval / interval '1 second';
+BEGIN
+    -- A backend whose client is gone stops at the next check, instead of at the end.
+    PERFORM set_config('client_connection_check_interval', '2s', true);
+    IF p_step.stage <> 'copy' THEN
+        p_step := pgtandem._backfill_close(p_mapping, p_step);
+        RETURN;
+    END IF;
+    p_step.wait := 0;
+    IF v_mapping.paused_by IS NULL THEN
+        -- Done is committed with the copy, so a crash that loses the commit loses both.
+        PERFORM set_config('synchronous_commit', 'off', true);
+        v_copied := pgtandem._copy_next(p_mapping, p_step.blocks, p_step.strategy);
+        IF v_copied.outcome = 'none' THEN
+            p_step.older := pgtandem._snapshot_holders();
+            p_step.stage := 'wait';
+            RETURN;
+        ELSIF v_copied.outcome = 'busy' THEN
+            PERFORM pgtandem._worker_waits('the chunks of other workers');
+            p_step.wait := 0.02;
+            RETURN;
+        END IF;
+        p_step.strategy := CASE WHEN v_copied.strategy IN ('ignore', 'rows') THEN 'skip'
+                                ELSE v_copied.strategy END;
+        IF v_copied.outcome <> 'done' OR v_copied.seconds > v_target OR v_copied.waiters > 0 THEN
+            p_step.blocks := greatest(1, least(v_copied.blocks / 2,
+                v_copied.blocks * v_target / greatest(v_copied.seconds, 0.001))::bigint);
+        ELSIF v_copied.seconds < v_target / 2 THEN
+            p_step.blocks := least(512, greatest(p_step.blocks + 1, p_step.blocks * 3 / 2));
+        END IF;
+    END IF;
+    SELECT t.reason, t.seconds INTO v_reason, p_step.wait
+    FROM pgtandem._throttle(v_mapping, greatest(v_copied.seconds, 0.001)::double precision,
+                            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), v_wal)) AS t;
+    IF v_reason IS NULL AND v_copied.waiters > 0 THEN
+        v_reason := format('%s sessions that waited for the last chunk', v_copied.waiters);
+        p_step.wait := v_copied.seconds;
+    END IF;
+    PERFORM pgtandem._worker_waits(v_reason);
+    IF clock_timestamp() > p_step.deadline THEN
+        p_step.stage := 'stopped';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._backfill_step(text, pgtandem.backfill_step) IS
+    'What a backfill does in one transaction: copy a chunk, or bring the copy to its close.';
+
+CREATE FUNCTION pgtandem._backfill_end(p_mapping text, p_step pgtandem.backfill_step) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_failed record;
+BEGIN
+    IF p_step.stage = 'stopped' THEN
+        RAISE INFO 'backfill of % stopped at its time limit, after a whole chunk', p_mapping
+            USING HINT = 'Run it again to go on from there.';
+    ELSIF p_step.stage = 'stuck' THEN
+        SELECT count(DISTINCT key) AS keys, min(key::text) AS key, min(sqlstate) AS state,
+               min(message) AS message
+        INTO v_failed
+        FROM pgtandem.recheck
+        WHERE mapping = p_mapping AND side = 'target' AND attempts > 0;
+        RAISE EXCEPTION '% rows of mapping "%" cannot be copied', v_failed.keys, p_mapping
+            USING ERRCODE = 'TD008',
+                  DETAIL = format('For example %s: %s (%s). All other rows are copied.',
+                                  v_failed.key, v_failed.message, v_failed.state),
+                  HINT = 'See pgtandem.failures; mend the rows or the mapping, then run it again.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step) IS
+    'Says how a backfill ended; TD008 where rows cannot be copied.';
+
+-- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
+CREATE PROCEDURE pgtandem.backfill(p_mapping text, p_max_time interval DEFAULT NULL)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_step pgtandem.backfill_step;
+BEGIN
+    v_step := pgtandem._backfill_start(p_mapping, p_max_time);
+    LOOP
+        COMMIT;
+        EXIT WHEN v_step.stage OPERATOR(pg_catalog.=) ANY (ARRAY['done', 'stopped', 'stuck']);
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        IF v_step.wait OPERATOR(pg_catalog.>) 0 THEN
+            PERFORM pg_catalog.pg_sleep(v_step.wait);
+            COMMIT;
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        END IF;
+        v_step := pgtandem._backfill_step(p_mapping, v_step);
+    END LOOP;
+    PERFORM pgtandem._worker_end();
+    COMMIT;
+    PERFORM pgtandem._backfill_end(p_mapping, v_step);
+END;
+$$;
+COMMENT ON PROCEDURE pgtandem.backfill(text, interval) IS
+    'Copies what was in the source before its triggers, a chunk a transaction, until the copy is '
+    'proven complete or p_max_time is over. Run it in as many sessions as should work in parallel; '
+    'interrupt and repeat it at will. TD001 unknown mapping, TD007 no triggers yet, TD008 bad rows.';
+
+CREATE FUNCTION pgtandem.require_small_rest(p_mapping text, p_blocks bigint DEFAULT 12800) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_rest bigint;
+BEGIN
+    IF (pgtandem.mapping_of(p_mapping)).copy_state = 'complete' THEN
+        RETURN;
+    END IF;
+    PERFORM pgtandem._list_new_leaves(p_mapping);
+    SELECT coalesce(sum(last_block - first_block), 0) INTO v_rest
+    FROM pgtandem.chunk WHERE mapping = p_mapping AND done_at IS NULL;
+    IF v_rest > p_blocks THEN
+        RAISE EXCEPTION 'the copy of mapping "%" has % blocks to go', p_mapping, v_rest
+            USING ERRCODE = 'TD019',
+                  DETAIL = format('A deploy copies at most %s blocks itself, as it cannot show progress '
+                                  'and would go on unseen if its client were killed.', p_blocks),
+                  HINT = format('pgtandem backfill %s --jobs 2, or in psql: CALL pgtandem.backfill(%L); '
+                                'then deploy again.', p_mapping, p_mapping);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_small_rest(text, bigint) IS
+    'Raises TD019 where more than p_blocks blocks of the source are still to be copied.';
+
+COMMIT;

@@ -1,0 +1,131 @@
+-- Deploy pgtandem:chunk to pg
+-- requires: recheck
+-- requires: lock_tables
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE TABLE pgtandem.chunk (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mapping     text NOT NULL REFERENCES pgtandem.mapping ON DELETE CASCADE,
+    relation    regclass NOT NULL,
+    filenode    oid NOT NULL,
+    first_block bigint NOT NULL,
+    last_block  bigint NOT NULL CHECK (last_block > first_block),
+    done_at     timestamptz,
+    rows        bigint,
+    set_aside   integer,
+    seconds     real,
+    strategy    text,
+    worker      integer
+);
+CREATE INDEX chunk_todo_idx ON pgtandem.chunk (mapping, id) WHERE done_at IS NULL;
+CREATE INDEX chunk_mapping_idx ON pgtandem.chunk (mapping);
+
+COMMENT ON TABLE pgtandem.chunk IS
+    'Ranges of blocks of the source that one transaction copies; done is committed with the copy.';
+COMMENT ON COLUMN pgtandem.chunk.id IS 'Order of claiming.';
+COMMENT ON COLUMN pgtandem.chunk.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.chunk.relation IS 'The source, or the leaf partition of it.';
+COMMENT ON COLUMN pgtandem.chunk.filenode IS
+    'Its file when the list was made; another one now (VACUUM FULL, repack) restarts the list.';
+COMMENT ON COLUMN pgtandem.chunk.first_block IS 'First block, counted from 0.';
+COMMENT ON COLUMN pgtandem.chunk.last_block IS 'The block after the last one.';
+COMMENT ON COLUMN pgtandem.chunk.done_at IS 'When it was copied; NULL: to do.';
+COMMENT ON COLUMN pgtandem.chunk.rows IS 'Rows that the copy wrote.';
+COMMENT ON COLUMN pgtandem.chunk.set_aside IS 'Rows that failed one by one and went to the queue.';
+COMMENT ON COLUMN pgtandem.chunk.seconds IS 'Time the copy took, in seconds.';
+COMMENT ON COLUMN pgtandem.chunk.strategy IS 'insert, skip, ignore, overwrite or rows: see copy_chunk.';
+COMMENT ON COLUMN pgtandem.chunk.worker IS 'Process id of the session that copied it.';
+
+CREATE FUNCTION pgtandem._leaves(p_table regclass) RETURNS SETOF regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_table WHERE (SELECT relkind FROM pg_class WHERE oid = p_table) = 'r'
+    UNION ALL
+    SELECT relid FROM pg_partition_tree(p_table) WHERE isleaf AND relid <> p_table;
+$$;
+COMMENT ON FUNCTION pgtandem._leaves(regclass) IS
+    'The tables that hold the rows of a table: itself, or the leaves of its partition tree.';
+
+CREATE FUNCTION pgtandem._list_chunks(p_mapping text, p_relation regclass) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    DELETE FROM pgtandem.chunk WHERE mapping = p_mapping AND relation = p_relation;
+    INSERT INTO pgtandem.chunk (mapping, relation, filenode, first_block, last_block)
+    SELECT p_mapping, p_relation, pg_relation_filenode(p_relation), b, least(b + 512, n.blocks)
+    FROM (SELECT greatest(1, pg_relation_size(p_relation)
+                             / current_setting('block_size')::bigint) AS blocks) AS n,
+         generate_series(0, n.blocks - 1, 512) AS b
+    ORDER BY b;
+$$;
+COMMENT ON FUNCTION pgtandem._list_chunks(text, regclass) IS
+    'Lists a table anew in chunks of 512 blocks. Rows beyond its present end belong to the triggers.';
+
+CREATE FUNCTION pgtandem._list_new_leaves(p_mapping text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_relation regclass;
+    v_count    integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgtandem list ' || p_mapping, 0));
+    FOR v_relation IN
+        SELECT l FROM pgtandem._leaves((pgtandem.mapping_of(p_mapping)).source) AS l
+        WHERE NOT EXISTS (SELECT FROM pgtandem.chunk AS c
+                          WHERE c.mapping = p_mapping AND c.relation = l)
+    LOOP
+        PERFORM pgtandem._list_chunks(p_mapping, v_relation);
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._list_new_leaves(text) IS
+    'Lists the chunks of every leaf that has none yet, and returns the number of those leaves.';
+
+CREATE FUNCTION pgtandem.open_copy(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping  pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_has_rows boolean;
+BEGIN
+    -- A writer that read "complete" and is still at work would not queue what it takes away.
+    PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source, v_mapping.target], 'SHARE ROW EXCLUSIVE');
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', v_mapping.target) INTO v_has_rows;
+    DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
+    UPDATE pgtandem.mapping
+    SET copy_state = 'open',
+        copy_strategy = CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END,
+        copy_changed = clock_timestamp()
+    WHERE name = p_mapping;
+    PERFORM pgtandem.log_event(p_mapping, 'copy', jsonb_build_object(
+        'state', 'open', 'strategy', CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.open_copy(text) IS
+    'Opens the copy, or opens it again from the first block. Rows that the target has already may be '
+    'an older image, and are then overwritten. Locks both tables SHARE ROW EXCLUSIVE until commit.';
+
+CREATE FUNCTION pgtandem.close_sync(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The source holds everything, so nothing that is still queued is lost with the queue.
+    DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
+    DELETE FROM pgtandem.recheck WHERE mapping = p_mapping;
+    UPDATE pgtandem.mapping
+    SET copy_state = 'none', copy_changed = clock_timestamp()
+    WHERE name = p_mapping;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.close_sync(text) IS
+    'Forgets chunks and queue of a mapping whose triggers are being dropped.';
+
+COMMIT;

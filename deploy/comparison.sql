@@ -1,0 +1,211 @@
+-- Deploy pgtandem:comparison to pg
+-- requires: recheck
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE TABLE pgtandem.comparison (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mapping     text NOT NULL REFERENCES pgtandem.mapping ON DELETE CASCADE,
+    hash        text NOT NULL,
+    scope       text NOT NULL CHECK (scope IN ('full', 'sample')),
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    snapshot    text NOT NULL,
+    source_rows bigint NOT NULL,
+    target_rows bigint NOT NULL,
+    missing     bigint NOT NULL,
+    extra       bigint NOT NULL,
+    changed     bigint NOT NULL,
+    role        text NOT NULL DEFAULT session_user,
+    CHECK (finished_at >= started_at)
+);
+CREATE INDEX comparison_mapping_idx ON pgtandem.comparison (mapping, id);
+
+COMMENT ON TABLE pgtandem.comparison IS 'Comparisons of image and target, each on one snapshot.';
+COMMENT ON COLUMN pgtandem.comparison.id IS 'Number of the comparison.';
+COMMENT ON COLUMN pgtandem.comparison.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.comparison.hash IS 'Of the mapping then deployed; another one now: it no longer counts.';
+COMMENT ON COLUMN pgtandem.comparison.scope IS 'full: every row. sample: some keys; proves nothing.';
+COMMENT ON COLUMN pgtandem.comparison.started_at IS 'When its snapshot was taken.';
+COMMENT ON COLUMN pgtandem.comparison.finished_at IS 'When its result was stored.';
+COMMENT ON COLUMN pgtandem.comparison.snapshot IS 'pg_current_snapshot() of it.';
+COMMENT ON COLUMN pgtandem.comparison.source_rows IS 'Rows of the image that were compared.';
+COMMENT ON COLUMN pgtandem.comparison.target_rows IS 'Rows of the target that were compared.';
+COMMENT ON COLUMN pgtandem.comparison.missing IS 'Images that the target lacks.';
+COMMENT ON COLUMN pgtandem.comparison.extra IS 'Rows of the target without an image.';
+COMMENT ON COLUMN pgtandem.comparison.changed IS 'Rows that differ in a synced column.';
+COMMENT ON COLUMN pgtandem.comparison.role IS 'session_user of who compared.';
+
+CREATE TABLE pgtandem.difference (
+    comparison   bigint NOT NULL REFERENCES pgtandem.comparison ON DELETE CASCADE,
+    key          jsonb NOT NULL,
+    kind         text NOT NULL CHECK (kind IN ('missing', 'extra', 'changed')),
+    column_name  text,
+    source_value text,
+    target_value text
+);
+CREATE INDEX difference_comparison_idx ON pgtandem.difference (comparison);
+
+COMMENT ON TABLE pgtandem.difference IS
+    'What a comparison found: a row for each key, for changed ones a row for each column.';
+COMMENT ON COLUMN pgtandem.difference.comparison IS 'The comparison that found it.';
+COMMENT ON COLUMN pgtandem.difference.key IS 'JSON array of the key columns.';
+COMMENT ON COLUMN pgtandem.difference.kind IS 'missing in the target, extra in it, or changed.';
+COMMENT ON COLUMN pgtandem.difference.column_name IS 'Column of the target; NULL: the whole row.';
+COMMENT ON COLUMN pgtandem.difference.source_value IS
+    'What the target should hold, as text, cut after 1,000 characters.';
+COMMENT ON COLUMN pgtandem.difference.target_value IS 'What it holds, likewise.';
+
+CREATE FUNCTION pgtandem.explain_difference(
+    p_in_source boolean,
+    p_in_target boolean,
+    p_columns   text[],
+    p_source    jsonb,
+    p_target    jsonb
+) RETURNS TABLE (kind text, column_name text, source_value text, target_value text)
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'missing', NULL, left(p_source::text, 1000), NULL
+    WHERE p_in_source AND NOT p_in_target
+    UNION ALL
+    SELECT 'extra', NULL, NULL, left(p_target::text, 1000)
+    WHERE NOT p_in_source AND p_in_target
+    UNION ALL
+    SELECT 'changed', c, left(p_source ->> c, 1000), left(p_target ->> c, 1000)
+    FROM unnest(p_columns) AS c
+    WHERE p_in_source AND p_in_target;
+$$;
+COMMENT ON FUNCTION pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb) IS
+    'Turns a row of pgtandem_<mapping>.compared into rows as they stand in pgtandem.difference.';
+
+CREATE FUNCTION pgtandem.save_comparison(
+    p_mapping     text,
+    p_hash        text,
+    p_scope       text,
+    p_started_at  timestamptz,
+    p_snapshot    text,
+    p_source_rows bigint,
+    p_target_rows bigint,
+    p_missing     bigint,
+    p_extra       bigint,
+    p_changed     bigint
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id bigint;
+BEGIN
+    INSERT INTO pgtandem.comparison
+        (mapping, hash, scope, started_at, snapshot, source_rows, target_rows, missing, extra, changed)
+    VALUES (p_mapping, p_hash, p_scope, p_started_at, p_snapshot, p_source_rows, p_target_rows,
+            p_missing, p_extra, p_changed)
+    RETURNING id INTO v_id;
+    PERFORM pgtandem.log_event(p_mapping, 'comparison', jsonb_build_object(
+        'comparison', v_id, 'scope', p_scope, 'source_rows', p_source_rows,
+        'target_rows', p_target_rows, 'differences', p_missing + p_extra + p_changed));
+    RETURN v_id;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.save_comparison(text, text, text, timestamptz, text, bigint, bigint,
+                                             bigint, bigint, bigint) IS
+    'Stores the figures of a comparison, and returns its number.';
+
+CREATE FUNCTION pgtandem.key_cuts(p_mapping text, p_parts integer) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_pages   numeric := (SELECT sum(greatest(relpages, 1)) FROM pg_class
+                          WHERE oid IN (SELECT l::oid FROM pgtandem._leaves(v_mapping.target) AS l));
+    v_cuts    text[];
+BEGIN
+    IF p_parts < 2 THEN
+        RETURN '{}';
+    END IF;
+    -- A sample of about 300 pages, or all of a small table.
+    EXECUTE format(
+        'SELECT array_agg(DISTINCT c::text) FROM (SELECT unnest(percentile_disc($1) WITHIN GROUP '
+        '(ORDER BY %1$I)) AS c FROM %2$s TABLESAMPLE SYSTEM (%3$s)) AS q WHERE c IS NOT NULL',
+        v_mapping.key[1], v_mapping.target, least(100, 100 * 300 / v_pages))
+    INTO v_cuts
+    USING ARRAY(SELECT g::double precision / p_parts FROM generate_series(1, p_parts - 1) AS g);
+    RETURN coalesce(v_cuts, '{}');
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.key_cuts(text, integer) IS
+    'Values of the first key column, as text, that cut the target into p_parts about equal ranges; '
+    'fewer where the table is small. Estimated from a sample: any cuts give an exact comparison.';
+
+CREATE FUNCTION pgtandem._compare(p_mapping text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_start   timestamptz := clock_timestamp();
+    v_counts  record;
+    v_id      bigint;
+BEGIN
+    EXECUTE format(
+        'SELECT count(*) FILTER (WHERE in_source) AS source_rows, '
+        'count(*) FILTER (WHERE in_target) AS target_rows, '
+        'count(*) FILTER (WHERE NOT in_target) AS missing, '
+        'count(*) FILTER (WHERE NOT in_source) AS extra, '
+        'count(*) FILTER (WHERE changed) AS changed FROM %I.compared()', 'pgtandem_' || p_mapping)
+    INTO v_counts;
+    v_id := pgtandem.save_comparison(
+        p_mapping, v_mapping.hash, 'full', v_start, pg_current_snapshot()::text, v_counts.source_rows,
+        v_counts.target_rows, v_counts.missing, v_counts.extra, v_counts.changed);
+    IF v_counts.missing + v_counts.extra + v_counts.changed > 0 THEN
+        EXECUTE format(
+            'INSERT INTO pgtandem.difference SELECT $1, c.key, e.* FROM %I.compared() AS c, '
+            'pgtandem.explain_difference(c.in_source, c.in_target, c.columns, c.source, c.target) AS e '
+            'WHERE c.changed OR NOT c.in_source OR NOT c.in_target LIMIT 10000',
+            'pgtandem_' || p_mapping)
+        USING v_id;
+    END IF;
+    RETURN v_id;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._compare(text) IS
+    'Compares every row on the snapshot of the calling transaction, which must be REPEATABLE READ, '
+    'stores figures and at most 10,000 differences, and returns the number of the comparison.';
+
+CREATE FUNCTION pgtandem._compare_report(p_id bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_comparison pgtandem.comparison;
+BEGIN
+    SELECT * INTO v_comparison FROM pgtandem.comparison WHERE id = p_id;
+    RAISE INFO 'comparison % of %: % rows in the source, % in the target, % missing, % extra, % changed',
+        p_id, v_comparison.mapping, v_comparison.source_rows, v_comparison.target_rows,
+        v_comparison.missing, v_comparison.extra, v_comparison.changed
+        USING HINT = format('SELECT * FROM pgtandem.difference WHERE comparison = %s;', p_id);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._compare_report(bigint) IS 'Says what a comparison found.';
+
+-- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
+CREATE PROCEDURE pgtandem.compare(p_mapping text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_id bigint;
+BEGIN
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+    v_id := pgtandem._compare(p_mapping);
+    COMMIT;
+    PERFORM pgtandem._compare_report(v_id);
+END;
+$$;
+COMMENT ON PROCEDURE pgtandem.compare(text) IS
+    'Compares every row of image and target on one snapshot, from psql alone, in one session. TD001.';
+
+COMMIT;

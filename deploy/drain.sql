@@ -1,0 +1,141 @@
+-- Deploy pgtandem:drain to pg
+-- requires: recheck
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE FUNCTION pgtandem._settle(p_mapping text, p_key jsonb) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_result text;
+BEGIN
+    EXECUTE format('SELECT %I.settle($1)', 'pgtandem_' || p_mapping) INTO v_result USING p_key;
+    RETURN v_result;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._settle(text, jsonb) IS
+    'Makes one key of the target equal to its image, by the settle function of the mapping.';
+
+CREATE FUNCTION pgtandem._drain_batch(
+    p_mapping   text,
+    p_reason    text DEFAULT NULL,
+    p_upto      bigint DEFAULT NULL,
+    OUT settled integer,
+    OUT failed  integer,
+    OUT more    boolean
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_deadline  timestamptz := clock_timestamp() + interval '0.2 seconds';
+    v_entry     record;
+    v_sqlstate  text;
+    v_message   text;
+BEGIN
+    settled := 0;
+    failed := 0;
+    -- Below deadlock_timeout: where an application holds the target row, ours gives way.
+    PERFORM set_config('lock_timeout', '100ms', true);
+    more := false;
+    FOR v_entry IN
+        SELECT q.key, array_agg(q.id) AS ids
+        FROM (SELECT r.id, r.key
+              FROM pgtandem.recheck AS r
+              WHERE r.mapping = p_mapping
+                AND r.side = 'target'
+                AND r.not_before <= clock_timestamp()
+                AND (p_reason IS NULL OR r.reason = p_reason)
+                AND (p_upto IS NULL OR r.id <= p_upto)
+              ORDER BY r.id
+              LIMIT 100
+              FOR UPDATE SKIP LOCKED) AS q
+        GROUP BY q.key
+        ORDER BY q.key
+    LOOP
+        more := true;
+        BEGIN
+            PERFORM pgtandem._settle(p_mapping, v_entry.key);
+            DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
+            UPDATE pgtandem.sync_failure
+            SET repaired_at = clock_timestamp()
+            WHERE mapping = p_mapping AND key = v_entry.key AND repaired_at IS NULL;
+            settled := settled + 1;
+        EXCEPTION
+            WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
+                UPDATE pgtandem.recheck
+                SET attempts = attempts + 1,
+                    sqlstate = v_sqlstate,
+                    message = v_message,
+                    not_before = clock_timestamp()
+                                 + least(0.1 * 2 ^ least(attempts, 12), 300) * interval '1 second'
+                WHERE id = ANY (v_entry.ids);
+                failed := failed + 1;
+        END;
+        EXIT WHEN clock_timestamp() > v_deadline;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS
+    'Settles up to 100 entries that are due (of one reason, with an id up to p_upto, where given), for 0.2 seconds, '
+    'and counts the keys; more: it found some. A key that fails stays queued with its error and is tried again later.';
+
+CREATE FUNCTION pgtandem._drain_check(p_mapping text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (pgtandem.mapping_of(p_mapping)).phase IN ('expand', 'contract') THEN
+        RAISE EXCEPTION 'mapping "%" has no sync now, so its queue cannot be drained', p_mapping
+            USING ERRCODE = 'TD006',
+                  DETAIL = 'Only the phases sync and backfill keep both sides equal.',
+                  HINT = 'Deploy its sync change first, or revert its contract.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._drain_check(text) IS
+    'Raises TD006 where a mapping is not in a phase in which its queue may be drained.';
+
+CREATE FUNCTION pgtandem._drain_report(p_mapping text, p_settled bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_left   bigint;
+    v_failed bigint;
+BEGIN
+    SELECT count(*), count(*) FILTER (WHERE attempts > 0) INTO v_left, v_failed
+    FROM pgtandem.recheck WHERE mapping = p_mapping AND side = 'target';
+    RAISE INFO 'drained %: % keys settled, % entries left, % of them failed before',
+        p_mapping, p_settled, v_left, v_failed;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._drain_report(text, bigint) IS 'Says what a drain did and left.';
+
+-- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
+CREATE PROCEDURE pgtandem.drain(p_mapping text, p_reason text DEFAULT NULL)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_settled bigint := 0;
+    v_batch   record;
+BEGIN
+    PERFORM pgtandem._drain_check(p_mapping);
+    LOOP
+        COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, p_reason);
+        v_settled := v_settled OPERATOR(pg_catalog.+) v_batch.settled;
+        EXIT WHEN NOT v_batch.more;
+    END LOOP;
+    PERFORM pgtandem._drain_report(p_mapping, v_settled);
+END;
+$$;
+COMMENT ON PROCEDURE pgtandem.drain(text, text) IS
+    'Works off the recheck queue (or its entries of one reason) until nothing in it is due. Commits after each batch; may be '
+    'interrupted and repeated, and run in several sessions. TD001 unknown mapping, TD006 no sync.';
+
+COMMIT;

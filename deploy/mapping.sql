@@ -1,0 +1,148 @@
+-- Deploy pgtandem:mapping to pg
+-- requires: event
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE TABLE pgtandem.mapping (
+    name          text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,40}$'),
+    hash          text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),
+    source        regclass NOT NULL,
+    target        regclass NOT NULL,
+    key           text[] NOT NULL CHECK (cardinality(key) > 0),
+    phase         text NOT NULL DEFAULT 'expand'
+                  CHECK (phase IN ('expand', 'sync', 'backfill', 'contract')),
+    copy_state    text NOT NULL DEFAULT 'none' CHECK (copy_state IN ('none', 'open', 'complete')),
+    copy_strategy text NOT NULL DEFAULT 'insert' CHECK (copy_strategy IN ('insert', 'overwrite')),
+    copy_changed  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    paused_by     text,
+    settings      jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
+    rendered_by   text NOT NULL,
+    deployed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    deployed_by   text NOT NULL DEFAULT session_user
+);
+
+COMMENT ON TABLE pgtandem.mapping IS
+    'One row for each deployed mapping: what the database knows of the YAML file.';
+COMMENT ON COLUMN pgtandem.mapping.name IS
+    'Name of the mapping; its rendered objects live in the schema pgtandem_<name>.';
+COMMENT ON COLUMN pgtandem.mapping.hash IS
+    'SHA-256 of the mapping that the deployed scripts were rendered from, in hex.';
+COMMENT ON COLUMN pgtandem.mapping.source IS 'The old table; follows it into the archive.';
+COMMENT ON COLUMN pgtandem.mapping.target IS 'The new table.';
+COMMENT ON COLUMN pgtandem.mapping.key IS
+    'Columns of the target that identify a row; keys elsewhere are JSON arrays in this order.';
+COMMENT ON COLUMN pgtandem.mapping.phase IS 'The last phase that was deployed.';
+COMMENT ON COLUMN pgtandem.mapping.copy_state IS
+    'none: no triggers yet. open: rows written before the triggers are being copied, so whatever '
+    'takes an image away also queues its key. complete: proven complete.';
+COMMENT ON COLUMN pgtandem.mapping.copy_strategy IS
+    'insert: rows that the target has already are right. overwrite: they may be an older image.';
+COMMENT ON COLUMN pgtandem.mapping.copy_changed IS 'When copy_state last changed.';
+COMMENT ON COLUMN pgtandem.mapping.paused_by IS 'Who paused the backfill; NULL where it may run.';
+COMMENT ON COLUMN pgtandem.mapping.settings IS
+    'The sections sync, backfill, compare, gate and contract of the mapping file.';
+COMMENT ON COLUMN pgtandem.mapping.rendered_by IS 'Version of pgtandem that rendered the scripts.';
+COMMENT ON COLUMN pgtandem.mapping.deployed_at IS 'When the expand phase was last deployed.';
+COMMENT ON COLUMN pgtandem.mapping.deployed_by IS 'session_user of that deploy.';
+
+CREATE FUNCTION pgtandem.mapping_of(p_mapping text) RETURNS pgtandem.mapping
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping;
+BEGIN
+    SELECT * INTO v_mapping FROM pgtandem.mapping WHERE name = p_mapping;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no mapping named "%" is deployed in this database', p_mapping
+            USING ERRCODE = 'TD001',
+                  DETAIL = format('Deployed: %s.', coalesce(
+                      (SELECT string_agg(name, ', ' ORDER BY name) FROM pgtandem.mapping), 'none')),
+                  HINT = 'Deploy its expand change with "sqitch deploy", or mend the name.';
+    END IF;
+    RETURN v_mapping;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.mapping_of(text) IS
+    'The row of a mapping; TD001 where none of that name is deployed.';
+
+CREATE FUNCTION pgtandem.register_mapping(
+    p_name        text,
+    p_hash        text,
+    p_source      regclass,
+    p_target      regclass,
+    p_key         text[],
+    p_settings    jsonb,
+    p_rendered_by text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (SELECT relkind FROM pg_class WHERE oid = p_source) NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION 'the source % is not an ordinary or partitioned table', p_source
+            USING ERRCODE = 'TD002',
+                  HINT = 'Name the table that the application writes, not a view of it.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhparent
+               WHERE i.inhparent = p_source AND c.relkind = 'r') THEN
+        RAISE EXCEPTION 'the source % has inheritance children', p_source
+            USING ERRCODE = 'TD002',
+                  DETAIL = 'Row triggers of a parent do not fire for its inheritance children.',
+                  HINT = 'Write one mapping for each child, or use declarative partitions.';
+    END IF;
+    INSERT INTO pgtandem.mapping AS m
+        (name, hash, source, target, key, settings, rendered_by)
+    VALUES (p_name, p_hash, p_source, p_target, p_key, p_settings, p_rendered_by)
+    ON CONFLICT (name) DO UPDATE
+        SET hash = excluded.hash,
+            source = excluded.source,
+            target = excluded.target,
+            key = excluded.key,
+            settings = excluded.settings,
+            rendered_by = excluded.rendered_by,
+            deployed_at = clock_timestamp(),
+            deployed_by = session_user;
+    PERFORM pgtandem.log_event(p_name, 'register', jsonb_build_object('hash', p_hash));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.register_mapping(text, text, regclass, regclass, text[], jsonb, text)
+    IS 'Makes a mapping known, or replaces it; comparisons made with another hash no longer count. '
+       'TD002 where the source cannot have row triggers.';
+
+CREATE FUNCTION pgtandem.set_phase(p_mapping text, p_phase text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_from text := (pgtandem.mapping_of(p_mapping)).phase;
+BEGIN
+    UPDATE pgtandem.mapping SET phase = p_phase WHERE name = p_mapping;
+    PERFORM pgtandem.log_event(p_mapping, 'phase', jsonb_build_object('from', v_from, 'to', p_phase));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.set_phase(text, text) IS
+    'Notes the phase that a deploy or revert script has reached.';
+
+CREATE FUNCTION pgtandem.forget_mapping(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+BEGIN
+    IF v_mapping.phase <> 'expand' THEN
+        RAISE EXCEPTION 'mapping "%" is still in phase %', p_mapping, v_mapping.phase
+            USING ERRCODE = 'TD003',
+                  HINT = format('Revert %s_%s first: sqitch revert --to %s_expand.',
+                                p_mapping, v_mapping.phase, p_mapping);
+    END IF;
+    DELETE FROM pgtandem.mapping WHERE name = p_mapping;
+    PERFORM pgtandem.log_event(p_mapping, 'forget', jsonb_build_object('hash', v_mapping.hash));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.forget_mapping(text) IS
+    'Removes a mapping with its chunks, queue and comparisons; its events stay. TD003 after expand.';
+
+COMMIT;

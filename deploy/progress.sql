@@ -1,0 +1,115 @@
+-- Deploy pgtandem:progress to pg
+-- requires: worker
+-- requires: chunk
+-- requires: comparison
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE VIEW pgtandem.progress AS
+SELECT m.name AS mapping,
+       m.copy_state,
+       c.blocks,
+       c.blocks_done,
+       CASE WHEN m.copy_state = 'complete' THEN 100.0
+            ELSE round(100.0 * c.blocks_done / nullif(c.blocks, 0), 1) END AS percent,
+       c.rows_done,
+       round((c.recent_rows / nullif(c.recent_seconds, 0))::numeric) AS rows_per_second,
+       CASE WHEN m.copy_state = 'open'
+            THEN make_interval(secs => round(((c.blocks - c.blocks_done) * c.recent_seconds
+                                              / nullif(c.recent_blocks, 0))::numeric)::double precision)
+       END AS eta,
+       w.workers,
+       coalesce(CASE WHEN m.paused_by IS NOT NULL THEN 'paused by ' || m.paused_by END,
+                w.waiting_for) AS waiting_for,
+       q.queued,
+       q.failed
+FROM pgtandem.mapping AS m
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(k.last_block - k.first_block), 0) AS blocks,
+           coalesce(sum(k.last_block - k.first_block) FILTER (WHERE k.done_at IS NOT NULL), 0)
+               AS blocks_done,
+           coalesce(sum(k.rows), 0) AS rows_done,
+           sum(k.rows) FILTER (WHERE k.done_at > s.since) AS recent_rows,
+           sum(k.last_block - k.first_block) FILTER (WHERE k.done_at > s.since) AS recent_blocks,
+           extract(epoch FROM clock_timestamp()
+                   - greatest(s.since, min(k.done_at - make_interval(secs => k.seconds))))
+               AS recent_seconds
+    FROM (SELECT clock_timestamp() - interval '30 seconds' AS since) AS s
+    LEFT JOIN pgtandem.chunk AS k ON k.mapping = m.name
+    GROUP BY s.since
+) AS c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS workers, string_agg(DISTINCT r.waiting_for, '; ') AS waiting_for
+    FROM pgtandem.worker AS r
+    JOIN pg_stat_activity AS a ON a.pid = r.pid AND a.backend_start = r.backend_start
+    WHERE r.mapping = m.name AND a.state IS DISTINCT FROM 'idle'
+) AS w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS queued, count(*) FILTER (WHERE r.sqlstate IS NOT NULL) AS failed
+    FROM pgtandem.recheck AS r
+    WHERE r.mapping = m.name AND r.side = 'target'
+) AS q;
+COMMENT ON VIEW pgtandem.progress IS 'Where each backfill is, how fast, what it waits for.';
+COMMENT ON COLUMN pgtandem.progress.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.progress.copy_state IS 'none, open or complete.';
+COMMENT ON COLUMN pgtandem.progress.blocks IS 'Blocks of the source that are to be copied.';
+COMMENT ON COLUMN pgtandem.progress.blocks_done IS 'Blocks that are copied.';
+COMMENT ON COLUMN pgtandem.progress.percent IS 'Of the blocks.';
+COMMENT ON COLUMN pgtandem.progress.rows_done IS 'Rows that the chunks wrote.';
+COMMENT ON COLUMN pgtandem.progress.rows_per_second IS 'Over the last 30 seconds.';
+COMMENT ON COLUMN pgtandem.progress.eta IS 'Time still needed at the rate of the last 30 seconds.';
+COMMENT ON COLUMN pgtandem.progress.workers IS 'Sessions that are copying.';
+COMMENT ON COLUMN pgtandem.progress.waiting_for IS 'What they wait for; NULL: they work.';
+COMMENT ON COLUMN pgtandem.progress.queued IS 'Entries in the recheck queue.';
+COMMENT ON COLUMN pgtandem.progress.failed IS 'Those of them with an error.';
+
+CREATE VIEW pgtandem.failures AS
+SELECT r.mapping, r.key, r.reason, r.sqlstate, r.message, r.attempts, r.queued_at, r.not_before
+FROM pgtandem.recheck AS r
+WHERE r.side = 'target' AND r.sqlstate IS NOT NULL;
+COMMENT ON VIEW pgtandem.failures IS 'The queued keys that failed, with their last error.';
+COMMENT ON COLUMN pgtandem.failures.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.failures.key IS 'JSON array of the key columns.';
+COMMENT ON COLUMN pgtandem.failures.reason IS 'sync, copy, gone or difference: why it was queued.';
+COMMENT ON COLUMN pgtandem.failures.sqlstate IS 'Of the last error.';
+COMMENT ON COLUMN pgtandem.failures.message IS 'Of the last error.';
+COMMENT ON COLUMN pgtandem.failures.attempts IS 'How often a drain tried it.';
+COMMENT ON COLUMN pgtandem.failures.queued_at IS 'Since when it is queued.';
+COMMENT ON COLUMN pgtandem.failures.not_before IS 'When it is tried again.';
+
+CREATE VIEW pgtandem.status AS
+SELECT m.name AS mapping,
+       m.phase,
+       m.source::text AS source,
+       m.target::text AS target,
+       p.copy_state,
+       p.percent,
+       p.queued,
+       p.failed,
+       l.finished_at AS last_comparison,
+       l.missing + l.extra + l.changed AS differences,
+       coalesce(l.hash = m.hash, false) AS comparison_counts,
+       m.hash
+FROM pgtandem.mapping AS m
+JOIN pgtandem.progress AS p ON p.mapping = m.name
+LEFT JOIN LATERAL (
+    SELECT * FROM pgtandem.comparison AS x
+    WHERE x.mapping = m.name AND x.scope = 'full'
+    ORDER BY x.id DESC LIMIT 1
+) AS l ON true;
+COMMENT ON VIEW pgtandem.status IS 'Where are we: a line for each mapping.';
+COMMENT ON COLUMN pgtandem.status.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.status.phase IS 'The last phase that was deployed.';
+COMMENT ON COLUMN pgtandem.status.source IS 'The old table.';
+COMMENT ON COLUMN pgtandem.status.target IS 'The new table.';
+COMMENT ON COLUMN pgtandem.status.copy_state IS 'none, open or complete.';
+COMMENT ON COLUMN pgtandem.status.percent IS 'Of the backfill.';
+COMMENT ON COLUMN pgtandem.status.queued IS 'Entries in the recheck queue.';
+COMMENT ON COLUMN pgtandem.status.failed IS 'Those of them with an error.';
+COMMENT ON COLUMN pgtandem.status.last_comparison IS 'When the last full comparison finished.';
+COMMENT ON COLUMN pgtandem.status.differences IS 'What it found.';
+COMMENT ON COLUMN pgtandem.status.comparison_counts IS 'Made with the mapping that is deployed now.';
+COMMENT ON COLUMN pgtandem.status.hash IS 'SHA-256 of the mapping, in hex.';
+
+COMMIT;

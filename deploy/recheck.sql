@@ -1,0 +1,107 @@
+-- Deploy pgtandem:recheck to pg
+-- requires: mapping
+-- Locks nothing that exists.
+
+BEGIN;
+
+-- Append only, without a unique or foreign key: an entry is written inside transactions of the
+-- applications, and must neither wait for another nor fail in REPEATABLE READ.
+CREATE TABLE pgtandem.recheck (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mapping    text NOT NULL,
+    key        jsonb NOT NULL,
+    side       text NOT NULL DEFAULT 'target' CHECK (side IN ('target', 'source')),
+    reason     text NOT NULL
+               CHECK (reason IN ('gone', 'sync', 'copy', 'difference', 'contract')),
+    sqlstate   text,
+    message    text,
+    attempts   integer NOT NULL DEFAULT 0,
+    queued_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    not_before timestamptz NOT NULL DEFAULT '-infinity'
+);
+CREATE INDEX recheck_key_idx ON pgtandem.recheck (mapping, key);
+
+COMMENT ON TABLE pgtandem.recheck IS
+    'The queue of all that is unsure: keys whose two sides have to be looked at again.';
+COMMENT ON COLUMN pgtandem.recheck.id IS 'Order of queueing.';
+COMMENT ON COLUMN pgtandem.recheck.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.recheck.key IS 'JSON array of the key columns, in the order of mapping.key.';
+COMMENT ON COLUMN pgtandem.recheck.side IS
+    'The side that is to be made equal to the other: the target, or after contract the source.';
+COMMENT ON COLUMN pgtandem.recheck.reason IS
+    'gone: an image was taken away while a chunk may still put it back. sync: a failing sync. copy: '
+    'a row that the backfill set aside. difference: a repair. contract: written since contract.';
+COMMENT ON COLUMN pgtandem.recheck.sqlstate IS 'Of the last failure; NULL where nothing failed yet.';
+COMMENT ON COLUMN pgtandem.recheck.message IS 'Of the last failure.';
+COMMENT ON COLUMN pgtandem.recheck.attempts IS 'How often a drain tried and failed.';
+COMMENT ON COLUMN pgtandem.recheck.queued_at IS 'Wall clock of the queueing.';
+COMMENT ON COLUMN pgtandem.recheck.not_before IS 'The next try after a failure.';
+
+CREATE TABLE pgtandem.sync_failure (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mapping     text NOT NULL,
+    key         jsonb NOT NULL,
+    reason      text NOT NULL CHECK (reason IN ('sync', 'copy')),
+    sqlstate    text NOT NULL,
+    message     text NOT NULL,
+    failed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    repaired_at timestamptz
+);
+CREATE INDEX sync_failure_open_idx ON pgtandem.sync_failure (mapping, key)
+    WHERE repaired_at IS NULL;
+CREATE INDEX sync_failure_time_idx ON pgtandem.sync_failure (mapping, failed_at);
+
+COMMENT ON TABLE pgtandem.sync_failure IS
+    'Every write that could not be carried over at once, also after it was repaired.';
+COMMENT ON COLUMN pgtandem.sync_failure.id IS 'Order of the failures.';
+COMMENT ON COLUMN pgtandem.sync_failure.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.sync_failure.key IS 'JSON array of the key columns.';
+COMMENT ON COLUMN pgtandem.sync_failure.reason IS 'sync: in a trigger. copy: in a chunk.';
+COMMENT ON COLUMN pgtandem.sync_failure.sqlstate IS 'SQLSTATE of the error that was trapped.';
+COMMENT ON COLUMN pgtandem.sync_failure.message IS 'Its message, with the constraint or column.';
+COMMENT ON COLUMN pgtandem.sync_failure.failed_at IS 'Wall clock of the failure.';
+COMMENT ON COLUMN pgtandem.sync_failure.repaired_at IS 'When a drain settled the key; NULL: open.';
+
+CREATE FUNCTION pgtandem.queue(p_mapping text, p_key jsonb, p_reason text, p_side text DEFAULT 'target')
+RETURNS void
+LANGUAGE sql
+AS $$
+    INSERT INTO pgtandem.recheck (mapping, key, side, reason)
+    VALUES (p_mapping, p_key, p_side, p_reason);
+$$;
+COMMENT ON FUNCTION pgtandem.queue(text, jsonb, text, text) IS
+    'Queues one key. Inlined into its caller, hence without a pinned search_path.';
+
+CREATE FUNCTION pgtandem.record_failure(
+    p_mapping  text,
+    p_key      jsonb,
+    p_reason   text,
+    p_sqlstate text,
+    p_message  text
+) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO pgtandem.sync_failure (mapping, key, reason, sqlstate, message)
+    VALUES (p_mapping, p_key, p_reason, p_sqlstate, p_message);
+    INSERT INTO pgtandem.recheck (mapping, key, reason, sqlstate, message)
+    VALUES (p_mapping, p_key, p_reason, p_sqlstate, p_message);
+$$;
+COMMENT ON FUNCTION pgtandem.record_failure(text, jsonb, text, text, text) IS
+    'Stores a failed sync or copy of one key, and queues the key.';
+
+CREATE FUNCTION pgtandem._forget_recheck() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM pgtandem.recheck WHERE mapping = OLD.name;
+    DELETE FROM pgtandem.sync_failure WHERE mapping = OLD.name;
+    RETURN NULL;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._forget_recheck() IS 'Empties the queue of a mapping that is forgotten.';
+CREATE TRIGGER forget_recheck AFTER DELETE ON pgtandem.mapping
+    FOR EACH ROW EXECUTE FUNCTION pgtandem._forget_recheck();
+
+COMMIT;

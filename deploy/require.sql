@@ -1,0 +1,111 @@
+-- Deploy pgtandem:require to pg
+-- requires: mapping
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE FUNCTION pgtandem.require_hash(p_mapping text, p_hash text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hash text := (pgtandem.mapping_of(p_mapping)).hash;
+BEGIN
+    IF v_hash <> p_hash THEN
+        RAISE EXCEPTION 'this script and the deployed mapping "%" are not of one rendering', p_mapping
+            USING ERRCODE = 'TD015',
+                  DETAIL = format('Deployed: %s. This script: %s.', left(v_hash, 16), left(p_hash, 16)),
+                  HINT = 'Render all phases and deploy them in order; "pgtandem render --check" compares.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_hash(text, text) IS
+    'Raises TD015 unless the deployed mapping has this hash.';
+
+CREATE FUNCTION pgtandem.require_unique(p_table regclass, p_columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_index AS x
+        WHERE x.indrelid = p_table
+          AND x.indisunique AND x.indisvalid AND x.indimmediate
+          AND x.indpred IS NULL AND x.indexprs IS NULL
+          AND p_columns <@ (SELECT array_agg(a.attname::text) FROM pg_attribute AS a
+                            WHERE a.attrelid = x.indrelid
+                              AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]))
+          AND x.indnkeyatts = cardinality(p_columns)
+    ) THEN
+        RAISE EXCEPTION 'the target % has no unique index on (%)', p_table,
+            array_to_string(p_columns, ', ')
+            USING ERRCODE = 'TD016',
+                  DETAIL = 'It must be valid, not partial, not deferrable, and on just these columns.',
+                  HINT = format('CREATE UNIQUE INDEX CONCURRENTLY ON %s (%s);', p_table,
+                                (SELECT string_agg(quote_ident(c), ', ') FROM unnest(p_columns) AS c));
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_unique(regclass, text[]) IS
+    'Raises TD016 unless the table has a unique index on exactly these columns, which ON CONFLICT needs.';
+
+CREATE FUNCTION pgtandem.require_reads(p_view regclass, p_table regclass, p_columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_unseen text;
+BEGIN
+    SELECT string_agg(DISTINCT a.attname, ', ') INTO v_unseen
+    FROM pg_rewrite AS r
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE r.ev_class = p_view
+      AND d.refclassid = 'pg_class'::regclass
+      AND d.refobjid = p_table
+      AND d.refobjsubid > 0
+      AND a.attname <> ALL (p_columns);
+    IF v_unseen IS NOT NULL THEN
+        RAISE EXCEPTION 'the mapping reads columns of % that its triggers do not watch', p_table
+            USING ERRCODE = 'TD017',
+                  DETAIL = format('Not watched: %s.', v_unseen),
+                  HINT = 'List them under source.columns of the mapping, and render again.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_reads(regclass, regclass, text[]) IS
+    'Raises TD017 where the image reads a source column for which no sync trigger would fire.';
+
+CREATE FUNCTION pgtandem.require_trigger(p_table regclass, p_trigger text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                   WHERE tgrelid = p_table AND tgname = p_trigger AND tgenabled = 'A') THEN
+        RAISE EXCEPTION 'the trigger % of % is missing or is not ENABLE ALWAYS', p_trigger, p_table
+            USING ERRCODE = 'TD018',
+                  HINT = 'Revert and deploy the sync change again; writes since may need a repair.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_trigger(regclass, text) IS
+    'Raises TD018 unless the table has this trigger and it fires in every replication role.';
+
+CREATE FUNCTION pgtandem.require_complete(p_mapping text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (pgtandem.mapping_of(p_mapping)).copy_state <> 'complete' THEN
+        RAISE EXCEPTION 'the copy of mapping "%" is not complete', p_mapping
+            USING ERRCODE = 'TD019',
+                  HINT = format('pgtandem backfill %s, or in psql: CALL pgtandem.backfill(%L);',
+                                p_mapping, p_mapping);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_complete(text) IS
+    'Raises TD019 unless the copy of a mapping is proven complete.';
+
+COMMIT;

@@ -1,0 +1,91 @@
+-- Deploy pgtandem:throttle to pg
+-- requires: mapping
+-- Locks nothing that exists.
+
+BEGIN;
+
+CREATE FUNCTION pgtandem._setting(p_settings jsonb, p_section text, p_name text, p_default text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(p_settings -> p_section ->> p_name, p_default);
+$$;
+COMMENT ON FUNCTION pgtandem._setting(jsonb, text, text, text) IS
+    'One setting of a mapping as text, or its default.';
+
+CREATE FUNCTION pgtandem._throttle(
+    p_mapping   pgtandem.mapping,
+    p_seconds   double precision,
+    p_wal_bytes numeric,
+    OUT reason  text,
+    OUT seconds double precision
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_lag     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_lag', '64MB'));
+    v_slot    numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_slot', '4GB'));
+    v_wal     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_wal_rate', NULL));
+    v_pause   double precision := pgtandem._setting(p_mapping.settings, 'backfill', 'pause', '0')::interval
+                                  / interval '1 second';
+    v_figure  numeric;
+    v_who     text;
+BEGIN
+    reason := NULL;
+    seconds := 0;
+    IF p_mapping.paused_by IS NOT NULL THEN
+        reason := format('paused by %s', p_mapping.paused_by);
+        seconds := 0.5;
+        RETURN;
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    -- Lag: wait a chunk's time for each limit it is over, at most 2 seconds before looking again.
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), application_name
+    INTO v_figure, v_who
+    FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
+    ORDER BY 1 DESC LIMIT 1;
+    IF v_figure > v_lag THEN
+        reason := format('replication lag of %s: %s, limit %s', v_who,
+                         pg_size_pretty(v_figure), pg_size_pretty(v_lag));
+        seconds := least(p_seconds * v_figure / v_lag, 2);
+        RETURN;
+    END IF;
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), slot_name
+    INTO v_figure, v_who
+    FROM pg_replication_slots WHERE restart_lsn IS NOT NULL
+    ORDER BY 1 DESC LIMIT 1;
+    IF v_figure > v_slot THEN
+        reason := format('slot %s retains %s of WAL, limit %s', v_who,
+                         pg_size_pretty(v_figure), pg_size_pretty(v_slot));
+        seconds := least(p_seconds * v_figure / v_slot, 2);
+        RETURN;
+    END IF;
+    IF v_wal IS NOT NULL AND p_wal_bytes > v_wal * p_seconds THEN
+        reason := format('WAL rate %s/s, limit %s/s',
+                         pg_size_pretty((p_wal_bytes / p_seconds::numeric)), pg_size_pretty(v_wal));
+        seconds := p_wal_bytes / v_wal - p_seconds;
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM pg_stat_progress_vacuum
+               WHERE datname = current_database()
+                 AND relid = ANY (ARRAY[p_mapping.source, p_mapping.target]::oid[])) THEN
+        reason := 'a vacuum of one of the tables';
+        seconds := p_seconds;
+        RETURN;
+    END IF;
+    IF v_pause > 0 THEN
+        reason := 'the pause between chunks';
+        seconds := v_pause;
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._throttle(pgtandem.mapping, double precision, numeric) IS
+    'Why a worker should wait after a chunk that took p_seconds and p_wal_bytes, and how long in '
+    'seconds; reason NULL: it should not. Limits: backfill.max_lag, max_slot, max_wal_rate, pause. '
+    'Figures of other sessions need the role pg_monitor, and count as fine without it.';
+
+COMMIT;

@@ -1,0 +1,15 @@
+-- Revert pgtandem:backfill from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP FUNCTION pgtandem.require_small_rest(text, bigint);
+DROP PROCEDURE pgtandem.backfill(text, interval);
+DROP FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step);
+DROP FUNCTION pgtandem._backfill_step(text, pgtandem.backfill_step);
+DROP FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step);
+DROP FUNCTION pgtandem._snapshot_holders(text[]);
+DROP FUNCTION pgtandem._backfill_start(text, interval);
+DROP TYPE pgtandem.backfill_step;
+
+COMMIT;

@@ -1,0 +1,13 @@
+-- Revert pgtandem:chunk from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP FUNCTION pgtandem.close_sync(text);
+DROP FUNCTION pgtandem.open_copy(text);
+DROP FUNCTION pgtandem._list_new_leaves(text);
+DROP FUNCTION pgtandem._list_chunks(text, regclass);
+DROP FUNCTION pgtandem._leaves(regclass);
+DROP TABLE pgtandem.chunk;
+
+COMMIT;

@@ -1,0 +1,15 @@
+-- Revert pgtandem:comparison from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP PROCEDURE pgtandem.compare(text);
+DROP FUNCTION pgtandem._compare_report(bigint);
+DROP FUNCTION pgtandem._compare(text);
+DROP FUNCTION pgtandem.key_cuts(text, integer);
+DROP FUNCTION pgtandem.save_comparison(text, text, text, timestamptz, text, bigint, bigint, bigint, bigint, bigint);
+DROP FUNCTION pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb);
+DROP TABLE pgtandem.difference;
+DROP TABLE pgtandem.comparison;
+
+COMMIT;

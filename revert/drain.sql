@@ -1,0 +1,12 @@
+-- Revert pgtandem:drain from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP PROCEDURE pgtandem.drain(text, text);
+DROP FUNCTION pgtandem._drain_report(text, bigint);
+DROP FUNCTION pgtandem._drain_check(text);
+DROP FUNCTION pgtandem._drain_batch(text, text, bigint);
+DROP FUNCTION pgtandem._settle(text, jsonb);
+
+COMMIT;

@@ -1,0 +1,12 @@
+-- Revert pgtandem:mapping from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP FUNCTION pgtandem.forget_mapping(text);
+DROP FUNCTION pgtandem.set_phase(text, text);
+DROP FUNCTION pgtandem.register_mapping(text, text, regclass, regclass, text[], jsonb, text);
+DROP FUNCTION pgtandem.mapping_of(text);
+DROP TABLE pgtandem.mapping;
+
+COMMIT;

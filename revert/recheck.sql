@@ -1,0 +1,13 @@
+-- Revert pgtandem:recheck from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP TRIGGER forget_recheck ON pgtandem.mapping;
+DROP FUNCTION pgtandem._forget_recheck();
+DROP FUNCTION pgtandem.record_failure(text, jsonb, text, text, text);
+DROP FUNCTION pgtandem.queue(text, jsonb, text, text);
+DROP TABLE pgtandem.sync_failure;
+DROP TABLE pgtandem.recheck;
+
+COMMIT;

@@ -1,0 +1,12 @@
+-- Revert pgtandem:require from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+BEGIN;
+
+DROP FUNCTION pgtandem.require_complete(text);
+DROP FUNCTION pgtandem.require_trigger(regclass, text);
+DROP FUNCTION pgtandem.require_reads(regclass, regclass, text[]);
+DROP FUNCTION pgtandem.require_unique(regclass, text[]);
+DROP FUNCTION pgtandem.require_hash(text, text);
+
+COMMIT;

@@ -1,0 +1,439 @@
+"""The mapping: what the YAML file may say, and every mistake in it told with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase, CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+from pgtandem import sqltext
+from pgtandem.errors import PgtandemError
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+MappingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(ms|s|min|h|d)$")]
+Size = Annotated[str, StringConstraints(pattern=r"^\d+\s?(kB|MB|GB|TB)$")]
+Figure = Annotated[float, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(Strict):
+    """The old table."""
+
+    table: Name = Field(description="Schema and table, quoted as in SQL where needed.")
+    columns: dict[Name, Name] = Field(
+        min_length=1, description="Its columns that the mapping may speak of, with their types."
+    )
+    filter: Name | None = Field(
+        None, description="SQL condition over a source row; rows move in and out of it."
+    )
+
+
+class Target(Strict):
+    """The new table."""
+
+    table: Name = Field(description="Schema and table, quoted as in SQL where needed.")
+    columns: dict[Name, Name] = Field(min_length=1, description="Its columns with their types.")
+
+
+class ColumnForm(Strict):
+    """Where a column of the target comes from, in full."""
+
+    from_: Name | None = Field(
+        None, alias="from", description="A source column or a SQL expression over a source row."
+    )
+    initial: Name | None = Field(
+        None, description="SQL expression for the first copy; then the new application's own."
+    )
+    back: Literal["none"] | dict[Name, Name] | None = Field(
+        None,
+        description="The way back: source column to SQL expression over a target row, or none.",
+    )
+    equality: Literal["text"] | None = Field(
+        None, description="Compare as text, where the type's own equality is too coarse."
+    )
+
+
+class Sync(Strict):
+    """How a write on one side reaches the other."""
+
+    mode: Literal["strict", "record"] = Field(
+        "record",
+        description="record: a failing sync never fails the write, its key is queued. strict: it does.",
+    )
+    ways: Literal["both", "forward"] = Field("both", description="Also back, or only forward.")
+    lock_timeout: Duration = Field(
+        "500ms", description="How long the old application's write may wait for the target's row."
+    )
+    truncate: Literal["refuse", "follow"] = Field(
+        "refuse", description="What a TRUNCATE of the source does."
+    )
+
+
+class Backfill(Strict):
+    """How fast the copy may go."""
+
+    chunk_time: Duration = Field("200ms", description="Aim for one transaction.")
+    pause: Duration = Field("0s", description="Between two chunks.")
+    max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
+    max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
+    max_wal_rate: Size | None = Field(None, description="WAL in a second.")
+
+
+class Threshold(Strict):
+    """Figures above (or below) which a gate says hold or roll back."""
+
+    hold: Figure | None = Field(None, description="Above this: hold.")
+    roll_back: Figure | None = Field(None, description="Above this: roll back.")
+    hold_below: Figure | None = Field(None, description="Below this: hold.")
+    roll_back_below: Figure | None = Field(None, description="Below this: roll back.")
+
+
+class Gate(Strict):
+    """When `pgtandem gate` says go on, hold or roll back."""
+
+    signals: dict[Name, Threshold] = Field(
+        default_factory=dict, description="Figures that the caller gives with --signal."
+    )
+    sync_failure_percent: Threshold = Field(
+        Threshold(), description="Writes of the source in the last hour whose sync failed."
+    )
+    differences_per_hour: Threshold = Field(
+        Threshold(), description="Differences that comparisons found in the last hour."
+    )
+    consistency_percent: Threshold = Field(
+        Threshold(), description="Rows that agree, by the last comparison."
+    )
+
+
+class Contract(Strict):
+    """The end of the old table."""
+
+    archive: Name = Field("pgtandem_archive", description="Schema that the old table moves to.")
+    max_age: Duration = Field("1h", description="How old the clean comparison may be.")
+    old_roles: list[Name] = Field(
+        default_factory=list,
+        description="Roles that must have no session: readers of the old side.",
+    )
+
+
+class Document(Strict):
+    """The whole file."""
+
+    mapping: MappingName = Field(
+        description="Name of the mapping: lower case, at most 41 characters."
+    )
+    source: Source
+    target: Target
+    requires: list[Name] = Field(
+        default_factory=list, description="Sqitch changes that expand requires: the new tables."
+    )
+    key: list[Name] = Field(min_length=1, description="Target columns that identify a row.")
+    columns: dict[Name, Name | ColumnForm] = Field(
+        min_length=1,
+        description="Target column: a source column, a SQL expression, or the full form.",
+    )
+    sync: Sync = Field(default_factory=lambda: Sync.model_validate({}))
+    backfill: Backfill = Field(default_factory=lambda: Backfill.model_validate({}))
+    gate: Gate = Field(default_factory=lambda: Gate.model_validate({}))
+    contract: Contract = Field(default_factory=lambda: Contract.model_validate({}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the target, resolved.
+
+    Attributes:
+        name: the target's column.
+        type: its declared type.
+        expression: SQL over a source row.
+        plain: the source column, where the expression is just that.
+        initial: set on the first copy only, neither synced nor compared.
+        back: source column to SQL over a target row; None: there is no way back.
+        reads: source columns that the expression mentions.
+        as_text: compare as text.
+    """
+
+    name: str
+    type: str
+    expression: str
+    plain: str | None
+    initial: bool
+    back: dict[str, str] | None
+    reads: tuple[str, ...]
+    as_text: bool
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A valid mapping: the document, its resolved columns and the hash that scripts carry."""
+
+    document: Document
+    columns: tuple[Column, ...]
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """The name of the mapping."""
+        return self.document.mapping
+
+    @property
+    def synced(self) -> tuple[Column, ...]:
+        """The columns that are kept equal: all but the initial ones."""
+        return tuple(c for c in self.columns if not c.initial)
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The key's columns, in its order."""
+        by_name = {c.name: c for c in self.columns}
+        return tuple(by_name[k] for k in self.document.key)
+
+    def settings(self) -> dict[str, Any]:
+        """The sections that the database needs, as JSON."""
+        sections = {"sync", "backfill", "gate", "contract"}
+        return self.document.model_dump(mode="json", include=sections, exclude_none=True)
+
+
+class _Mistakes:
+    """Collects the mistakes of one file, each with its line."""
+
+    def __init__(self, path: Path, tree: Any) -> None:
+        self.path = path
+        self.tree = tree
+        self.found: list[tuple[int, str]] = []
+
+    def line(self, location: tuple[int | str, ...]) -> int:
+        """The line of a location in the document, or of its nearest parent."""
+        node, line = self.tree, 1
+        for step in location:
+            if not isinstance(node, CommentedBase):
+                break
+            try:
+                position = (
+                    node.lc.key(step) if isinstance(node, CommentedMap) else node.lc.item(step)
+                )
+                line = position[0] + 1
+                node = node[step]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                break
+        return line
+
+    def add(self, location: tuple[int | str, ...], message: str) -> None:
+        self.found.append((self.line(location), message))
+
+    def stop_if_any(self) -> None:
+        if self.found:
+            lines = [f"{self.path}:{line}: {text}" for line, text in sorted(self.found)]
+            raise PgtandemError(
+                f"{self.path} is no valid mapping.",
+                detail="\n".join(lines),
+                hint="docs/mapping.md explains every key.",
+            )
+
+
+def nearest(name: str, names: Iterator[str] | list[str] | dict[str, Any]) -> str:
+    """ ", did you mean ...?" for the most similar valid name, or nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def load(path: Path) -> Mapping:
+    """Read and check a mapping file.
+
+    Args:
+        path: the YAML file.
+
+    Raises:
+        PgtandemError: with file, line and the nearest valid name of every mistake.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PgtandemError(
+            f"{path} cannot be read.", detail=str(error), hint="pgtandem new makes a mapping."
+        ) from error
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark else 1
+        raise PgtandemError(
+            f"{path} is no YAML.", detail=f"{path}:{line}: {error.problem}"
+        ) from error
+    mistakes = _Mistakes(path, tree)
+    if not isinstance(tree, CommentedMap):
+        mistakes.add(
+            (), "a mapping is a YAML map with the keys mapping, source, target, key, columns"
+        )
+    mistakes.stop_if_any()
+    try:
+        document = Document.model_validate(_plain(tree))
+    except ValidationError as error:
+        for item in error.errors():
+            _add_invalid(mistakes, item["loc"], item["type"], item["msg"])
+        mistakes.stop_if_any()
+        raise
+    columns = tuple(_columns(document, mistakes))
+    _check(document, columns, mistakes)
+    mistakes.stop_if_any()
+    canonical = json.dumps(
+        document.model_dump(mode="json", by_alias=True, exclude={"backfill", "gate", "contract"}),
+        sort_keys=True,
+    )
+    return Mapping(document, columns, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _plain(node: Any) -> Any:
+    """The tree without ruamel's types; column types may be written without quotes."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return str(node) if type(node).__module__.startswith("ruamel") else node
+
+
+def _add_invalid(
+    mistakes: _Mistakes, location: tuple[int | str, ...], kind: str, message: str
+) -> None:
+    # A union reports its branches as steps of the location; they are not in the file.
+    steps = tuple(
+        s for s in location if s not in {"ColumnForm", "constrained-str", "dict[str,str]"}
+    )
+    steps = tuple(s for s in steps if not (isinstance(s, str) and ("[" in s or "literal" in s)))
+    name = ".".join(str(step) for step in steps) or "the file"
+    if kind == "extra_forbidden":
+        model: Any = Document
+        for step in steps[:-1]:
+            field = model.model_fields.get(str(step)) if model else None
+            model = (
+                field.annotation if field and hasattr(field.annotation, "model_fields") else None
+            )
+        valid = [f.alias or n for n, f in (model or ColumnForm).model_fields.items()]
+        message = f"there is no such key{nearest(str(steps[-1]), valid)}"
+    elif kind == "missing":
+        message = "is missing"
+    elif "pattern" in kind:
+        message = message.replace("String should match pattern", "should match")
+    mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
+
+
+def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
+    source, target = document.source.columns, document.target.columns
+    for name, entry in document.columns.items():
+        where = ("columns", name)
+        if name not in target:
+            mistakes.add(where, f'the target has no column "{name}"{nearest(name, target)}')
+            continue
+        form = (
+            entry if isinstance(entry, ColumnForm) else ColumnForm.model_validate({"from": entry})
+        )
+        if (form.from_ is None) == (form.initial is None):
+            mistakes.add(where, f"columns.{name}: give one of from and initial")
+            continue
+        text = (form.from_ if form.from_ is not None else form.initial or "").strip()
+        plain = text if text in source else None
+        back: dict[str, str] | None = None
+        if isinstance(form.back, dict):
+            back = form.back
+            for column in back:
+                if column not in source:
+                    mistakes.add(
+                        (*where, "back", column),
+                        f'the source has no column "{column}"{nearest(column, source)}',
+                    )
+        elif plain and form.back is None and form.initial is None:
+            back = {plain: sqltext.ident(name)}
+        reads = (plain,) if plain else tuple(sqltext.mentioned(text, source))
+        if not plain and not reads and re.fullmatch(r"[A-Za-z_][\w$]*", text):
+            mistakes.add(where, f'the source has no column "{text}"{nearest(text, source)}')
+            continue
+        if (
+            form.from_ is not None
+            and not plain
+            and form.back is None
+            and document.sync.ways == "both"
+        ):
+            mistakes.add(
+                where,
+                f"columns.{name}: an expression needs its way back (back: {{source column: "
+                "expression}) or back: none, or sync.ways: forward",
+            )
+        if plain and sqltext.zone_dependent(source[plain], target[name]):
+            mistakes.add(
+                where,
+                f"columns.{name}: {source[plain]} to {target[name]} depends on the TimeZone of "
+                f"the session; write {plain} AT TIME ZONE 'UTC', or your zone",
+            )
+        yield Column(
+            name=name,
+            type=target[name],
+            expression=sqltext.ident(plain) if plain else f"({text})",
+            plain=plain,
+            initial=form.initial is not None,
+            back=back,
+            reads=reads,
+            as_text=form.equality == "text",
+        )
+
+
+def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    by_name = {c.name: c for c in columns}
+    for side in ("source", "target"):
+        table = getattr(document, side).table
+        if sqltext.split_name(table) is None:
+            mistakes.add((side, "table"), f"{side}.table: write schema.table, quoted as in SQL")
+    if mistakes.found:
+        return
+    if sqltext.split_name(document.source.table) == sqltext.split_name(document.target.table):
+        mistakes.add(("target", "table"), "target.table: source and target are the same table")
+    for position, name in enumerate(document.key):
+        column = by_name.get(name)
+        if column is None:
+            mistakes.add(
+                ("key", position), f'key: "{name}" is no mapped column{nearest(name, by_name)}'
+            )
+        elif column.initial:
+            mistakes.add(("key", position), f'key: "{name}" is initial, so it identifies nothing')
+        elif document.sync.ways == "both" and not column.plain:
+            mistakes.add(
+                ("key", position),
+                f'key: "{name}" must be a plain source column for a sync both ways',
+            )
+    if len(set(document.key)) != len(document.key):
+        mistakes.add(("key",), "key: a column stands there twice")
+    if not any(not c.initial for c in columns):
+        mistakes.add(("columns",), "columns: all are initial, so nothing would be kept equal")
+    written: dict[str, str] = {}
+    for column in columns if document.sync.ways == "both" else ():
+        for back in column.back or {} if not column.initial else ():
+            if back in written:
+                mistakes.add(
+                    ("columns", column.name),
+                    f'"{written[back]}" and "{column.name}" both write {back} on the way back; '
+                    "give one of them back: none",
+                )
+            written[back] = column.name
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a mapping file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pgtandem mapping",
+        **Document.model_json_schema(by_alias=True),
+    }

@@ -1,0 +1,158 @@
+"""Names, types and tokens of SQL: the little that has to be known of it without a database."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+MAX_NAME = 63  # bytes; PostgreSQL cuts what is longer, silently
+SAFE = re.compile(r"[a-z_][a-z0-9_$]*")
+# Keywords that PostgreSQL (14 to 18) does not take as a column or table name without quotes.
+RESERVED = frozenset(
+    ["all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary", "real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some", "substring", "symmetric", "system_user", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable"]
+)
+# Types whose = is missing, or calls equal what is not the same value.
+AS_TEXT = frozenset(
+    ["json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "interval", "citext", "tsquery"]
+)
+ALIASES = {
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "int2": "smallint",
+    "bool": "boolean",
+    "float8": "double precision",
+    "float4": "real",
+    "float": "double precision",
+    "decimal": "numeric",
+    "character varying": "varchar",
+    "character": "bpchar",
+    "char": "bpchar",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time without time zone": "time",
+    "time with time zone": "timetz",
+    "bit varying": "varbit",
+}
+TEXTS = frozenset({"text", "varchar"})
+TOKEN = re.compile(
+    r"""
+      (?P<skip> --[^\n]* | /\*.*?\*/ | [eEbBxXnN]?'(?:[^'\\]|''|\\.)*' | \$(\w*)\$.*?\$\2\$ )
+    | "(?P<quoted>(?:[^"]|"")+)"
+    | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$]*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+NAME_PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\U0010ffff][\w$]*)'
+
+
+def ident(name: str) -> str:
+    """An identifier as SQL, quoted only where it must be."""
+    if SAFE.fullmatch(name) and name not in RESERVED:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string literal that means the same whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def split_name(table: str) -> tuple[str, str] | None:
+    """The schema and the table of a qualified name as SQL writes it; None where it is none."""
+    match = re.fullmatch(rf"({NAME_PART})\.({NAME_PART})", table.strip())
+    if not match:
+        return None
+    schema, name = (_fold(part) for part in match.groups())
+    return schema, name
+
+
+def _fold(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
+
+
+def qualified(table: str) -> str:
+    """A table's name as SQL, each part quoted only where it must be."""
+    parts = split_name(table)
+    if parts is None:
+        raise ValueError(table)
+    return ".".join(ident(part) for part in parts)
+
+
+def fitting(name: str) -> str:
+    """The name, or where it is longer than 63 bytes its beginning and a hash of all of it."""
+    data = name.encode()
+    if len(data) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    return data[: MAX_NAME - 9].decode(errors="ignore") + "_" + digest
+
+
+def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
+    """The columns that an expression may read, in their order; rather one too many than too few.
+
+    A whole-row reference (`source`, `source.*`) reads them all.
+    """
+    names = {
+        match["quoted"].replace('""', '"') if match["quoted"] else match["word"].lower()
+        for match in TOKEN.finditer(expression)
+        if match["quoted"] or match["word"]
+    }
+    columns = list(columns)
+    if re.search(r"\bsource\b(?!\s*\.\s*[\"\w])", expression, re.IGNORECASE):
+        return columns
+    return [column for column in columns if column in names]
+
+
+def base_type(declared: str) -> str:
+    """A type without its modifier, under one name: varchar(20) and character varying: varchar."""
+    text = re.sub(r"\(\s*\d+(\s*,\s*-?\d+)?\s*\)", "", declared.strip().lower())
+    text = re.sub(r"\s+", " ", text).strip()
+    array = "[]" if text.endswith("[]") else ""
+    text = text.removesuffix("[]").strip()
+    return ALIASES.get(text, text) + array
+
+
+def cast(expression: str, declared: str) -> str:
+    """The expression as the type of the column, without its modifier.
+
+    An explicit cast to varchar(3) would cut the value and one to numeric(6, 2) would round it, both
+    silently; the column itself raises, or is found to differ.
+    """
+    if '"' in declared:
+        return f"{expression}::{declared}"
+    base = base_type(declared)
+    return f"{expression}::{'text' if base == 'bpchar' else 'varbit' if base == 'bit' else base}"
+
+
+def same(left: str, right: str, declared: str, as_text: bool = False) -> str:
+    """A condition that is true where two values of a type are the same, NULL like a value."""
+    return _compared(left, right, declared, as_text, "IS NOT DISTINCT FROM")
+
+
+def differ(left: str, right: str, declared: str, as_text: bool = False) -> str:
+    """The opposite of `same`."""
+    return _compared(left, right, declared, as_text, "IS DISTINCT FROM")
+
+
+def _compared(left: str, right: str, declared: str, as_text: bool, operator: str) -> str:
+    if as_text:
+        return f'{left}::text COLLATE "C" {operator} {right}::text COLLATE "C"'
+    if base_type(declared).removesuffix("[]") in AS_TEXT:
+        return f"{left}::text {operator} {right}::text"
+    return f"{left} {operator} {right}"
+
+
+def needs_cast(declared_source: str, declared_target: str) -> bool:
+    """Whether a plain column has to be cast to be compared with the target's."""
+    one, other = base_type(declared_source), base_type(declared_target)
+    return one != other and not {one, other} <= TEXTS
+
+
+def zone_dependent(declared_source: str, declared_target: str) -> bool:
+    """Whether a cast between two types depends on the session's TimeZone."""
+    zoned, local = {"timestamptz", "timetz"}, {"timestamp", "time", "date"}
+    one, other = base_type(declared_source), base_type(declared_target)
+    return (one in zoned and other in local) or (one in local and other in zoned)

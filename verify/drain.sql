@@ -1,0 +1,12 @@
+-- Verify pgtandem:drain on pg
+-- Raises where a piece is missing.
+
+BEGIN;
+
+SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
+SELECT 'pgtandem._drain_batch(text, text, bigint)'::regprocedure;
+SELECT 'pgtandem._drain_check(text)'::regprocedure;
+SELECT 'pgtandem._drain_report(text, bigint)'::regprocedure;
+SELECT 'pgtandem.drain(text, text)'::regprocedure;
+
+ROLLBACK;

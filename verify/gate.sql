@@ -1,0 +1,11 @@
+-- Verify pgtandem:gate on pg
+-- Raises where a piece is missing.
+
+BEGIN;
+
+SELECT * FROM pgtandem.sample WHERE false;
+SELECT 'pgtandem.take_sample(text)'::regprocedure;
+SELECT 'pgtandem._figures(text, bigint)'::regprocedure;
+SELECT 'pgtandem.gate(text, jsonb)'::regprocedure;
+
+ROLLBACK;

@@ -1,0 +1,10 @@
+-- Verify pgtandem:progress on pg
+-- Raises where a piece is missing.
+
+BEGIN;
+
+SELECT * FROM pgtandem.progress WHERE false;
+SELECT * FROM pgtandem.failures WHERE false;
+SELECT * FROM pgtandem.status WHERE false;
+
+ROLLBACK;

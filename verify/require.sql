@@ -1,0 +1,12 @@
+-- Verify pgtandem:require on pg
+-- Raises where a piece is missing.
+
+BEGIN;
+
+SELECT 'pgtandem.require_hash(text, text)'::regprocedure;
+SELECT 'pgtandem.require_unique(regclass, text[])'::regprocedure;
+SELECT 'pgtandem.require_reads(regclass, regclass, text[])'::regprocedure;
+SELECT 'pgtandem.require_trigger(regclass, text)'::regprocedure;
+SELECT 'pgtandem.require_complete(text)'::regprocedure;
+
+ROLLBACK;
