@@ -66,12 +66,16 @@ AS $$
       AND l.granted
       AND l.pid <> pg_backend_pid()
       AND (a.datname IS NULL OR a.datname = current_database())
-      AND (a.backend_type IS NULL OR a.backend_type NOT IN ('autovacuum worker', 'walsender'))
+      AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
+      -- Without a snapshot (idle in a READ COMMITTED transaction, as Sqitch is) it sees every chunk.
+      -- Where we may not look (state NULL), we take it for a holder.
+      AND (a.state IS NULL OR a.backend_xmin IS NOT NULL)
       AND (p_older IS NULL OR l.virtualtransaction = ANY (p_older));
 $$;
 COMMENT ON FUNCTION pgtandem._snapshot_holders(text[]) IS
-    'The virtual transactions now open in this database by other sessions, or those of p_older that '
-    'still are; NULL: none. Read from pg_locks, which every role may see whole.';
+    'The virtual transactions of other sessions that now hold a snapshot in this database, or those of '
+    'p_older that still do; NULL: none. Sessions of other roles are only seen through with pg_monitor; '
+    'without it each of their open transactions counts.';
 
 CREATE FUNCTION pgtandem._backfill_close(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
@@ -142,8 +146,8 @@ DECLARE
     v_copied  pgtandem.copied;
     v_reason  text;
     v_wal     pg_lsn := pg_current_wal_insert_lsn();
-    v_target  double precision := pgtandem._setting(v_mapping.settings, 'backfill', 'chunk_time', '0.2s')
-                                  ::interval / interval '1 second';
+    v_target  double precision := extract(epoch FROM
+                     pgtandem._setting(v_mapping.settings, 'backfill', 'chunk_time', '0.2s')::interval);
 BEGIN
     -- A backend whose client is gone stops at the next check, instead of at the end.
     PERFORM set_config('client_connection_check_interval', '2s', true);

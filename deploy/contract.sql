@@ -90,8 +90,9 @@ BEGIN
 
     name := 'comparison_recent';
     met := coalesce(v_comparison.started_at > clock_timestamp() - v_max_age, false);
-    figure := coalesce(format('%s old, limit %s',
-        date_trunc('second', clock_timestamp() - v_comparison.started_at), v_max_age), 'none');
+    figure := CASE WHEN v_comparison.id IS NULL THEN 'none'
+                   ELSE format('%s old, limit %s', date_trunc('second', clock_timestamp()
+                                                   - v_comparison.started_at), v_max_age) END;
     hint := format('pgtandem verify %s', p_mapping);
     RETURN NEXT;
 

@@ -88,14 +88,17 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_tries integer := 0;
+    v_tries  integer := 0;
+    v_marker text;
 BEGIN
     copied.strategy := p_strategy;
     LOOP
         BEGIN
+            v_marker := pgtandem._mark(p_chunk.mapping);
             EXECUTE format('SELECT %I.copy_chunk($1, $2, $3, $4)', 'pgtandem_' || p_chunk.mapping)
             INTO copied.rows
             USING p_chunk.relation, p_chunk.first_block, p_chunk.last_block, copied.strategy;
+            PERFORM set_config(format('pgtandem_%s.depth', p_chunk.mapping), v_marker, true);
             copied.outcome := 'done';
             RETURN;
         EXCEPTION

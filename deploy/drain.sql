@@ -4,14 +4,32 @@
 
 BEGIN;
 
+CREATE FUNCTION pgtandem._mark(p_mapping text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_name   text := format('pgtandem_%s.depth', p_mapping);
+    v_before text := coalesce(current_setting(v_name, true), '');
+BEGIN
+    PERFORM set_config(v_name, pg_trigger_depth()::text, true);
+    RETURN v_before;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._mark(text) IS
+    'Marks what is written at this trigger depth as ours, so that no sync trigger carries it on; '
+    'returns the mark before, to be set again. The end of the (sub)transaction forgets it as well.';
+
 CREATE FUNCTION pgtandem._settle(p_mapping text, p_key jsonb) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_marker text := pgtandem._mark(p_mapping);
     v_result text;
 BEGIN
     EXECUTE format('SELECT %I.settle($1)', 'pgtandem_' || p_mapping) INTO v_result USING p_key;
+    PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
     RETURN v_result;
 END;
 $$;

@@ -118,11 +118,12 @@ BEGIN
                 WHEN f.figure > (f.t ->> 'hold')::numeric
                      OR f.figure < (f.t ->> 'hold_below')::numeric THEN 'hold'
                 ELSE 'go on' END,
-           f.figure,
+           trim_scale(f.figure),
            f.unit,
-           concat_ws(', ', 'hold over ' || (f.t ->> 'hold'), 'roll back over ' || (f.t ->> 'roll_back'),
-                     'hold under ' || (f.t ->> 'hold_below'),
-                     'roll back under ' || (f.t ->> 'roll_back_below')),
+           concat_ws(', ', 'hold over ' || trim_scale((f.t ->> 'hold')::numeric),
+                     'roll back over ' || trim_scale((f.t ->> 'roll_back')::numeric),
+                     'hold under ' || trim_scale((f.t ->> 'hold_below')::numeric),
+                     'roll back under ' || trim_scale((f.t ->> 'roll_back_below')::numeric)),
            f.detail
     FROM (SELECT g.name, g.figure, g.unit, g.detail, coalesce(v_gate -> g.name, '{}') AS t,
                  coalesce(v_gate -> g.name, '{}') <> '{}' AS given

@@ -28,8 +28,8 @@ DECLARE
     v_lag     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_lag', '64MB'));
     v_slot    numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_slot', '4GB'));
     v_wal     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_wal_rate', NULL));
-    v_pause   double precision := pgtandem._setting(p_mapping.settings, 'backfill', 'pause', '0')::interval
-                                  / interval '1 second';
+    v_pause   double precision := extract(epoch FROM
+                     pgtandem._setting(p_mapping.settings, 'backfill', 'pause', '0')::interval);
     v_figure  numeric;
     v_who     text;
 BEGIN

@@ -8,5 +8,6 @@ DROP FUNCTION pgtandem._drain_report(text, bigint);
 DROP FUNCTION pgtandem._drain_check(text);
 DROP FUNCTION pgtandem._drain_batch(text, text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);
+DROP FUNCTION pgtandem._mark(text);
 
 COMMIT;

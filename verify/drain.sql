@@ -3,6 +3,7 @@
 
 BEGIN;
 
+SELECT 'pgtandem._mark(text)'::regprocedure;
 SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._drain_batch(text, text, bigint)'::regprocedure;
 SELECT 'pgtandem._drain_check(text)'::regprocedure;

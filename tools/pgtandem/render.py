@@ -99,8 +99,10 @@ class OldColumn:
 
 
 def _sql_column(mapping: Mapping, column: Column) -> SqlColumn:
-    cast = column.plain is None or sqltext.needs_cast(
-        mapping.document.source.columns[column.plain], column.type
+    # An initial column is not compared, so its assignment may cast as it likes.
+    cast = not column.initial and (
+        column.plain is None
+        or sqltext.needs_cast(mapping.document.source.columns[column.plain], column.type)
     )
     value = f"source.{column.expression}" if column.plain else column.expression
     name = sqltext.ident(column.name)

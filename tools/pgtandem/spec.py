@@ -382,7 +382,7 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
         yield Column(
             name=name,
             type=target[name],
-            expression=sqltext.ident(plain) if plain else f"({text})",
+            expression=sqltext.ident(plain) if plain else text if form.initial is not None else f"({text})",
             plain=plain,
             initial=form.initial is not None,
             back=back,

@@ -1,0 +1,40 @@
+-- Deploy gear:gear_backfill to pg
+-- requires: gear_sync
+-- requires: pgtandem:backfill
+-- requires: pgtandem:control
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- A gate: passes where the copy of user_core.old_equipment is complete. A small rest (up to 100
+-- MB) it copies itself; for a large one it stops and says which command to run. It has no BEGIN,
+-- as the copy commits chunk by chunk.
+--
+-- Locks: user_core.old_equipment SHARE ROW EXCLUSIVE for some milliseconds, to disable one
+-- trigger.
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.require_small_rest('gear');
+END;
+$do$;
+CALL pgtandem.backfill('gear');
+
+BEGIN;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment"}', 'SHARE ROW EXCLUSIVE');
+    PERFORM pgtandem.require_complete('gear');
+END;
+$do$;
+-- Every row is copied, so none can move behind the chunks any more.
+ALTER TABLE user_core.old_equipment DISABLE TRIGGER pgtandem_gear_moved;
+DO $do$
+BEGIN
+    PERFORM pgtandem.set_phase('gear', 'backfill');
+END;
+$do$;
+
+COMMIT;

@@ -1,0 +1,268 @@
+-- Deploy gear:gear_contract to pg
+-- requires: gear_backfill
+-- requires: pgtandem:contract
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Refused until proven (pgtandem.contract_conditions). Then the old table moves to the schema
+-- user_core_archive, with all its rows, and a writable view takes its name. From here on the
+-- keys written to gear_ops.gear_items are noted, so that a revert can carry them back.
+--
+-- Locks: both tables ACCESS EXCLUSIVE until the commit, some milliseconds, asked for in short
+-- tries. No rewrite, no scan.
+
+BEGIN;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment","gear_ops.gear_items"}', 'ACCESS EXCLUSIVE');
+    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.require_contract('gear');
+    PERFORM pgtandem.require_columns('user_core.old_equipment', ARRAY['id', 'user_id', 'name', 'type', 'brand', 'created_at', 'last_viewed_at']::text[]);
+END;
+$do$;
+
+DROP TRIGGER pgtandem_gear_write ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_update ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_moved ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_back_write ON gear_ops.gear_items;
+DROP TRIGGER pgtandem_gear_back_update ON gear_ops.gear_items;
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN
+        SELECT t.tgrelid::regclass
+        FROM pg_trigger AS t
+        JOIN pg_proc AS p ON p.oid = t.tgfoid
+        WHERE p.pronamespace = 'pgtandem_gear'::regnamespace
+          AND p.proname IN ('truncate_source', 'truncate_target')
+    LOOP
+        EXECUTE format('DROP TRIGGER pgtandem_gear_truncate ON %s', v_table);
+    END LOOP;
+END;
+$leaves$;
+
+CREATE SCHEMA IF NOT EXISTS user_core_archive;
+ALTER TABLE user_core.old_equipment SET SCHEMA user_core_archive;
+
+-- What the new table does not hold comes from the archive.
+CREATE VIEW user_core.old_equipment AS
+SELECT target.id AS id,
+       target.user_id AS user_id,
+       target.name AS name,
+       target.category AS type,
+       target.brand AS brand,
+       target.created_at AS created_at,
+       archived.last_viewed_at AS last_viewed_at
+FROM gear_ops.gear_items AS target
+LEFT JOIN user_core_archive.old_equipment AS archived ON archived.id = target.id;
+COMMENT ON VIEW user_core.old_equipment IS
+    'The old table in its old shape, for who still uses it: reads and writes gear_ops.gear_items.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.dress_view('user_core_archive.old_equipment', 'user_core.old_equipment');
+END;
+$do$;
+
+CREATE OR REPLACE FUNCTION pgtandem_gear.write_old() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $old$
+#variable_conflict use_column
+DECLARE
+    v_old ALIAS FOR old;
+    v_new ALIAS FOR new;
+BEGIN
+    -- The archive keeps the row as the old application wrote it, for the columns that only it has.
+    IF TG_OP <> 'DELETE' THEN
+        UPDATE user_core_archive.old_equipment AS a
+        SET id = v_new.id, user_id = v_new.user_id, name = v_new.name, type = v_new.type, brand = v_new.brand, created_at = v_new.created_at, last_viewed_at = v_new.last_viewed_at
+        WHERE a.id = CASE TG_OP WHEN 'UPDATE' THEN v_old.id ELSE v_new.id END;
+        IF NOT FOUND THEN
+            INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at, last_viewed_at)
+            VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at, v_new.last_viewed_at);
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO gear_ops.gear_items
+            (id, user_id, name, category, brand, created_at, status, role, updated_at)
+        SELECT source.id,
+               source.user_id,
+               source.name,
+               source.type,
+               source.brand,
+               source.created_at,
+               'active',
+               'personal',
+               source.created_at
+        FROM (SELECT v_new.*) AS source;
+        RETURN NEW;
+    ELSIF TG_OP = 'UPDATE' THEN
+        UPDATE gear_ops.gear_items AS t
+        SET id = v_new.id,
+            user_id = v_new.user_id,
+            name = v_new.name,
+            category = v_new.type,
+            brand = v_new.brand,
+            created_at = v_new.created_at
+        WHERE t.id = v_old.id
+          AND t.user_id IS NOT DISTINCT FROM v_old.user_id
+          AND t.name IS NOT DISTINCT FROM v_old.name
+          AND t.category IS NOT DISTINCT FROM v_old.type
+          AND t.brand IS NOT DISTINCT FROM v_old.brand
+          AND t.created_at IS NOT DISTINCT FROM v_old.created_at;
+        IF FOUND THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'the row % of % was written by another session meanwhile',
+            jsonb_build_array(v_old.id), 'user_core.old_equipment'
+            USING ERRCODE = '40001', HINT = 'Try again.';
+    ELSE
+        DELETE FROM user_core_archive.old_equipment AS a
+        WHERE a.id = v_old.id;
+        DELETE FROM gear_ops.gear_items AS t
+        WHERE t.id = v_old.id;
+        RETURN OLD;
+    END IF;
+END;
+$old$;
+REVOKE ALL ON FUNCTION pgtandem_gear.write_old() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.write_old() IS
+    'INSTEAD OF trigger of the view user_core.old_equipment. 40001 where another session wrote the row meanwhile.';
+CREATE TRIGGER pgtandem_gear_write_old
+    INSTEAD OF INSERT OR UPDATE OR DELETE ON user_core.old_equipment
+    FOR EACH ROW EXECUTE FUNCTION pgtandem_gear.write_old();
+
+CREATE OR REPLACE FUNCTION pgtandem_gear.note_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $note$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM pgtandem.queue('gear', jsonb_build_array(OLD.id), 'contract', 'source');
+    END IF;
+    IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (OLD.id IS DISTINCT FROM NEW.id)) THEN
+        PERFORM pgtandem.queue('gear', jsonb_build_array(NEW.id), 'contract', 'source');
+    END IF;
+    RETURN NULL;
+END;
+$note$;
+REVOKE ALL ON FUNCTION pgtandem_gear.note_written() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.note_written() IS
+    'Trigger on gear_ops.gear_items: notes each key that is written after contract, for its revert.';
+CREATE TRIGGER pgtandem_gear_note_write
+    AFTER INSERT OR DELETE ON gear_ops.gear_items
+    FOR EACH ROW EXECUTE FUNCTION pgtandem_gear.note_written();
+CREATE TRIGGER pgtandem_gear_note_update
+    AFTER UPDATE ON gear_ops.gear_items
+    FOR EACH ROW
+    WHEN (OLD.id IS DISTINCT FROM NEW.id
+          OR OLD.user_id IS DISTINCT FROM NEW.user_id
+          OR OLD.name IS DISTINCT FROM NEW.name
+          OR OLD.category IS DISTINCT FROM NEW.category
+          OR OLD.brand IS DISTINCT FROM NEW.brand
+          OR OLD.created_at IS DISTINCT FROM NEW.created_at)
+    EXECUTE FUNCTION pgtandem_gear.note_written();
+ALTER TABLE gear_ops.gear_items
+    ENABLE ALWAYS TRIGGER pgtandem_gear_note_write,
+    ENABLE ALWAYS TRIGGER pgtandem_gear_note_update;
+CREATE OR REPLACE FUNCTION pgtandem_gear.truncate_target() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION 'gear_ops.gear_items is being moved by the mapping "gear" and cannot be truncated'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_gear.truncate_target() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.truncate_target() IS
+    'Trigger on gear_ops.gear_items: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'gear_ops.gear_items'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
+    END LOOP;
+END;
+$leaves$;
+
+-- For the revert: one key of the archive made equal to the target.
+CREATE OR REPLACE FUNCTION pgtandem_gear.settle_source(p_key jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $settle$
+#variable_conflict use_column
+DECLARE
+    v_key1 gear_ops.gear_items.id%TYPE := p_key ->> 0;
+    v_new  gear_ops.gear_items;
+    v_kept boolean;
+BEGIN
+    PERFORM FROM gear_ops.gear_items AS t WHERE t.id = v_key1 FOR UPDATE;
+    SELECT t.* INTO v_new FROM gear_ops.gear_items AS t WHERE t.id = v_key1;
+    IF NOT FOUND THEN
+        DELETE FROM user_core_archive.old_equipment AS source
+        WHERE source.id = v_key1;
+        RETURN;
+    END IF;
+    UPDATE user_core_archive.old_equipment AS source
+    SET id = v_new.id,
+        user_id = v_new.user_id,
+        name = v_new.name,
+        type = v_new.category,
+        brand = v_new.brand,
+        created_at = v_new.created_at
+    WHERE source.id = v_key1
+    RETURNING source.id IS NOT DISTINCT FROM v_new.id
+          AND source.user_id IS NOT DISTINCT FROM v_new.user_id
+          AND source.name IS NOT DISTINCT FROM v_new.name
+          AND source.type IS NOT DISTINCT FROM v_new.category
+          AND source.brand IS NOT DISTINCT FROM v_new.brand
+          AND source.created_at IS NOT DISTINCT FROM v_new.created_at
+    INTO v_kept;
+    IF NOT FOUND THEN
+        INSERT INTO user_core_archive.old_equipment AS source
+            (id, user_id, name, type, brand, created_at)
+        VALUES (v_new.id,
+                v_new.user_id,
+                v_new.name,
+                v_new.category,
+                v_new.brand,
+                v_new.created_at)
+        RETURNING source.id IS NOT DISTINCT FROM v_new.id
+              AND source.user_id IS NOT DISTINCT FROM v_new.user_id
+              AND source.name IS NOT DISTINCT FROM v_new.name
+              AND source.type IS NOT DISTINCT FROM v_new.category
+              AND source.brand IS NOT DISTINCT FROM v_new.brand
+              AND source.created_at IS NOT DISTINCT FROM v_new.created_at
+        INTO v_kept;
+    END IF;
+    IF NOT v_kept THEN
+        RAISE EXCEPTION 'the source % cannot hold the row % of %', 'user_core_archive.old_equipment', p_key,
+            'gear_ops.gear_items'
+            USING ERRCODE = 'TD011',
+                  DETAIL = 'A value does not survive the way there and back, or leaves the filter.',
+                  HINT = 'Write a value that the old side can hold, then revert again.';
+    END IF;
+END;
+$settle$;
+REVOKE ALL ON FUNCTION pgtandem_gear.settle_source(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.settle_source(jsonb) IS
+    'After contract: makes the archive hold what the target holds under one key. TD011.';
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.set_phase('gear', 'contract');
+END;
+$do$;
+
+COMMIT;

@@ -1,0 +1,137 @@
+-- Deploy gear:gear_expand to pg
+-- requires: gear_tables
+-- requires: pgtandem:require
+-- requires: pgtandem:comparison
+-- requires: pgtandem:progress
+-- requires: pgtandem:gate
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- What gear_ops.gear_items should hold, as a view by key, and the comparison of the two. Nothing
+-- writes yet.
+--
+-- Locks: nothing for longer than reading the catalogs.
+
+BEGIN;
+
+CREATE SCHEMA IF NOT EXISTS pgtandem_gear;
+COMMENT ON SCHEMA pgtandem_gear IS
+    'Rendered from the mapping "gear": image, sync triggers, copy, comparison.';
+
+-- A replaced view may have other columns.
+DROP FUNCTION IF EXISTS pgtandem_gear.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_gear.image;
+CREATE VIEW pgtandem_gear.image AS
+SELECT source.id AS id,
+       source.user_id AS user_id,
+       source.name AS name,
+       source.type AS category,
+       source.brand AS brand,
+       source.created_at AS created_at,
+       'active' AS status,
+       'personal' AS role,
+       source.created_at AS updated_at
+FROM user_core.old_equipment AS source;
+COMMENT ON VIEW pgtandem_gear.image IS
+    'What gear_ops.gear_items should hold, by key. Initial only: status, role, updated_at.';
+
+-- A SQL body is bound to its objects here and now, so no search_path can mislead it; PostgreSQL
+-- writes it into the query that calls it, which can then run in parallel.
+CREATE FUNCTION pgtandem_gear.compared(
+    p_low  uuid DEFAULT NULL,
+    p_high uuid DEFAULT NULL
+) RETURNS TABLE (
+    key       jsonb,
+    in_source boolean,
+    in_target boolean,
+    changed   boolean,
+    columns   text[],
+    source    jsonb,
+    target    jsonb
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT jsonb_build_array(coalesce(t.id, i.id)),
+           i.id IS NOT NULL OR t.id IS NULL,
+           t.id IS NOT NULL,
+           i.id IS NOT NULL AND t.id IS NOT NULL
+               AND (i.user_id IS DISTINCT FROM t.user_id
+                    OR i.name IS DISTINCT FROM t.name
+                    OR i.category IS DISTINCT FROM t.category
+                    OR i.brand IS DISTINCT FROM t.brand
+                    OR i.created_at IS DISTINCT FROM t.created_at),
+           array_remove(ARRAY[CASE WHEN i.user_id IS DISTINCT FROM t.user_id THEN 'user_id' END,
+                              CASE WHEN i.name IS DISTINCT FROM t.name THEN 'name' END,
+                              CASE WHEN i.category IS DISTINCT FROM t.category THEN 'category' END,
+                              CASE WHEN i.brand IS DISTINCT FROM t.brand THEN 'brand' END,
+                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at THEN 'created_at' END], NULL),
+           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text, 'category', i.category::text, 'brand', i.brand::text, 'created_at', i.created_at::text),
+           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text, 'category', t.category::text, 'brand', t.brand::text, 'created_at', t.created_at::text)
+    FROM (SELECT id, user_id, name, category, brand, created_at
+          FROM pgtandem_gear.image
+          WHERE (p_low IS NULL OR id >= p_low)
+            AND (p_high IS NULL OR id < p_high)) AS i
+    FULL JOIN (SELECT id, user_id, name, category, brand, created_at
+               FROM gear_ops.gear_items
+               WHERE (p_low IS NULL OR id >= p_low)
+                 AND (p_high IS NULL OR id < p_high)) AS t
+      ON t.id = i.id;
+END;
+COMMENT ON FUNCTION pgtandem_gear.compared(uuid, uuid) IS
+    'Every key of image and target in a range of id (from p_low, below p_high; NULL: no bound), '
+    'on which side it is, and what differs. Source: the mapping "gear".';
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.register_mapping(
+        'gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a',
+        'user_core.old_equipment',
+        'gear_ops.gear_items',
+        ARRAY['id']::text[],
+        '{
+  "sync": {
+    "mode": "record",
+    "ways": "both",
+    "lock_timeout": "500ms",
+    "truncate": "refuse"
+  },
+  "backfill": {
+    "chunk_time": "200ms",
+    "pause": "0s",
+    "max_lag": "64MB",
+    "max_slot": "4GB"
+  },
+  "gate": {
+    "signals": {
+      "error_rate": {
+        "roll_back": 1.0
+      },
+      "p99_ms": {
+        "roll_back": 500.0
+      }
+    },
+    "sync_failure_percent": {
+      "hold": 1.0,
+      "roll_back": 5.0
+    },
+    "differences_per_hour": {
+      "hold": 5.0
+    },
+    "consistency_percent": {
+      "roll_back_below": 99.0
+    }
+  },
+  "contract": {
+    "archive": "user_core_archive",
+    "max_age": "1h",
+    "old_roles": []
+  }
+}',
+        '0.1.0'
+    );
+END;
+$do$;
+
+COMMIT;

@@ -1,0 +1,25 @@
+-- Revert gear:gear_backfill from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Opens the copy again. Both tables keep their rows and stay in sync; a second deploy goes over
+-- the source once more and writes only what differs.
+--
+-- Locks: both tables SHARE ROW EXCLUSIVE until the commit, some milliseconds.
+
+BEGIN;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.open_copy('gear');
+END;
+$do$;
+ALTER TABLE user_core.old_equipment ENABLE ALWAYS TRIGGER pgtandem_gear_moved;
+DO $do$
+BEGIN
+    PERFORM pgtandem.set_phase('gear', 'sync');
+END;
+$do$;
+
+COMMIT;

@@ -1,0 +1,21 @@
+-- Revert gear:gear_expand from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Forgets the mapping. Both tables stay as they are, with all their rows.
+--
+-- Locks: nothing for longer than writing the catalogs.
+
+BEGIN;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.forget_mapping('gear');
+END;
+$do$;
+DROP FUNCTION pgtandem_gear.compared(uuid, uuid);
+DROP VIEW pgtandem_gear.image;
+DROP SCHEMA pgtandem_gear;
+
+COMMIT;

@@ -1,0 +1,57 @@
+-- Revert gear:gear_sync from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Ends the sync: gear_ops.gear_items keeps its rows and is no longer kept equal. No write is
+-- lost, as the source holds all of them, also those of the new application. What is set on the
+-- first copy only, and every other column of the target, stays in the target.
+--
+-- Locks: both tables ACCESS EXCLUSIVE until the commit, some milliseconds, asked for in short
+-- tries.
+
+BEGIN;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment","gear_ops.gear_items"}', 'ACCESS EXCLUSIVE');
+END;
+$do$;
+
+DROP TRIGGER pgtandem_gear_write ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_update ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_moved ON user_core.old_equipment;
+DROP TRIGGER pgtandem_gear_back_write ON gear_ops.gear_items;
+DROP TRIGGER pgtandem_gear_back_update ON gear_ops.gear_items;
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN
+        SELECT t.tgrelid::regclass
+        FROM pg_trigger AS t
+        JOIN pg_proc AS p ON p.oid = t.tgfoid
+        WHERE p.pronamespace = 'pgtandem_gear'::regnamespace
+          AND p.proname IN ('truncate_source', 'truncate_target')
+    LOOP
+        EXECUTE format('DROP TRIGGER pgtandem_gear_truncate ON %s', v_table);
+    END LOOP;
+END;
+$leaves$;
+DROP FUNCTION pgtandem_gear.sync_forward();
+DROP FUNCTION pgtandem_gear.truncate_source();
+DROP FUNCTION pgtandem_gear.sync_back();
+DROP FUNCTION pgtandem_gear.truncate_target();
+DROP FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text);
+DROP FUNCTION pgtandem_gear.chunk_keys(regclass, bigint, bigint);
+DROP FUNCTION pgtandem_gear.settle(jsonb);
+DROP FUNCTION pgtandem_gear.copy_is_open();
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.close_sync('gear');
+    PERFORM pgtandem.set_phase('gear', 'expand');
+END;
+$do$;
+
+COMMIT;

@@ -1,0 +1,20 @@
+-- Verify gear:gear_expand on pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Raises where a piece of the phase is missing, or is not of this mapping.
+--
+-- Locks: nothing.
+
+BEGIN;
+
+SELECT id, user_id, name, category, brand, created_at, status, role, updated_at FROM pgtandem_gear.image WHERE false;
+SELECT in_source, in_target, changed FROM pgtandem_gear.compared() WHERE false;
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+END;
+$do$;
+
+ROLLBACK;
