@@ -54,14 +54,16 @@ BEGIN
     ORDER BY s.taken_at > v_since,
              CASE WHEN s.taken_at > v_since THEN s.taken_at - v_since ELSE v_since - s.taken_at END
     LIMIT 1;
-    v_writes := p_writes - v_before.source_writes;
+    -- A sample that is older than the hour is scaled down to it.
+    v_writes := (p_writes - v_before.source_writes)
+                * least(1, 3600 / nullif(extract(epoch FROM clock_timestamp() - v_before.taken_at), 0));
     SELECT count(*) INTO v_failures FROM pgtandem.sync_failure AS f
     WHERE f.mapping = p_mapping AND f.reason = 'sync' AND f.failed_at > greatest(v_since, v_before.taken_at);
     name := 'sync_failure_percent';
     unit := '%';
     figure := CASE WHEN v_failures = 0 THEN 0
                    ELSE round(100.0 * v_failures / greatest(v_writes, v_failures), 3) END;
-    detail := format('%s of %s writes since %s', v_failures, greatest(v_writes, v_failures),
+    detail := format('%s of about %s writes since %s', v_failures, greatest(v_writes, v_failures),
                      to_char(greatest(v_since, v_before.taken_at), 'HH24:MI:SS'));
     RETURN NEXT;
 

@@ -587,6 +587,7 @@ $leaves$;
 DO $do$
 BEGIN
     PERFORM pgtandem.open_copy('gear');
+    PERFORM pgtandem.take_sample('gear');
     PERFORM pgtandem.set_phase('gear', 'sync');
 END;
 $do$;
