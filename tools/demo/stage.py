@@ -1,0 +1,168 @@
+"""What every demo stands on: a server, commands that are shown as they run, checks that count."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+from writers import Writer
+
+from pgtandem.server import Server
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OWNER = "pgtandem_owner"
+
+
+class DemoFailedError(Exception):
+    """Something was not as announced."""
+
+
+class Stage:
+    """A server with one database, owned by a role that is no superuser, and the writers on it."""
+
+    def __init__(self, name: str, *, keep: bool) -> None:
+        self.name = name
+        self.project = ROOT / "examples" / name
+        self.keep = keep
+        self.console = Console(highlight=False)
+        self.started = time.monotonic()
+        self.writers: list[Writer] = []
+        self.failures: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.server = Server.start(settings={"max_connections": "60", "shared_buffers": "512MB"})
+        try:
+            with psycopg.connect(self.server.dsn(), autocommit=True) as admin:
+                for role in (OWNER, "old_app", "new_app"):
+                    admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+                admin.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(OWNER)))
+                admin.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                        sql.Identifier(self.name), sql.Identifier(OWNER)
+                    )
+                )
+        except BaseException:
+            self.server.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for writer in self.writers:
+            writer.stop()
+        if self.keep and kind is None:
+            self.server.keep()
+        else:
+            self.server.stop()
+
+    def dsn(self, user: str = OWNER) -> str:
+        """A connection string to the demo's database."""
+        return self.server.dsn(self.name, user)
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which psql, Sqitch and pgtandem find the database, and no other."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PG", "SQITCH_")) and name != "DATABASE_URL"
+        }
+        return kept | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PGHOST": str(self.server.socket_dir),
+            "PGPORT": str(self.server.port),
+            "PGUSER": OWNER,
+            "PGDATABASE": self.name,
+            "PGOPTIONS": "-c client_min_messages=warning",
+            "SQITCH_FULLNAME": "demo",
+            "SQITCH_EMAIL": "demo@pgtandem.invalid",
+        }
+
+    def say(self, text: str) -> None:
+        """A line for the person who watches."""
+        self.console.print(text)
+
+    def announce(self, title: str, does: str, locks: str, back: str) -> None:
+        """The beginning of a phase: what it does, what it locks, how to go back."""
+        elapsed = time.monotonic() - self.started
+        body = f"{does}\n[dim]locks[/dim]  {locks}\n[dim]back[/dim]   {back}"
+        self.console.print()
+        self.console.print(
+            Panel(body, title=f"[bold]{title}[/bold]", subtitle=f"{elapsed:.0f} s", title_align="left",
+                  subtitle_align="right", border_style="cyan")
+        )  # fmt: skip
+
+    def run(self, command: str, *, expect: int = 0) -> None:
+        """Show a command and run it in the example's folder; its exit status must be as expected."""
+        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
+        done = subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode != expect:
+            raise DemoFailedError(f"{command}: exit status {done.returncode}, expected {expect}")
+        if expect:
+            self.console.print(f"[yellow]exit status {expect}, as it should be[/yellow]")
+
+    def quietly(self, command: str, **variables: str) -> None:
+        """Run a command that is no part of the show."""
+        done = subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment() | variables, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise DemoFailedError(f"{command}: {done.stderr}")
+
+    def query(
+        self, statement: str, *parameters: Any, user: str = OWNER, options: str = ""
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows, if it has any; `options` as in PGOPTIONS."""
+        with psycopg.connect(self.dsn(user), autocommit=True, options=options) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def show(self, statement: str, *parameters: Any) -> None:
+        """Show a statement and run it."""
+        self.console.print(f"[bold green]=>[/bold green] [bold]{statement}[/bold]")
+        for row in self.query(statement, *parameters):
+            self.console.print(Padding("  ".join(str(value) for value in row), (0, 0, 0, 3)))
+
+    def check(self, what: str, good: bool) -> None:
+        """Something that must be true at the end."""
+        if not good:
+            self.failures.append(what)
+
+    def start(self, *writers: Writer) -> None:
+        """Let writers write until `stop` or the end."""
+        self.writers.extend(writers)
+        for writer in writers:
+            writer.start()
+
+    def finish(self) -> None:
+        """Say how it went; a failed check is a failed demo."""
+        if self.failures:
+            raise DemoFailedError("; ".join(self.failures))
+        elapsed = time.monotonic() - self.started
+        self.console.print(f"\n[bold green]All of it held.[/bold green] {elapsed:.0f} seconds.")
+        if self.keep:
+            self.console.print(
+                f"\nThe server stays up:\n"
+                f"  psql -h {self.server.socket_dir} -p {self.server.port} -U {OWNER} {self.name}\n"
+                f"  => SELECT * FROM pgtandem.status; SELECT * FROM pgtandem.event ORDER BY id;\n"
+                f"Stop it and remove its data:\n"
+                f"  kill {self.server.keeper_pid}"
+            )
