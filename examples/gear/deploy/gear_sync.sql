@@ -259,7 +259,7 @@ BEGIN
     -- Where that has happened, NEW may be older than the row: read the row.
     IF v_state = 'nested' AND TG_OP <> 'DELETE' THEN
         SELECT s.* INTO v_new FROM user_core.old_equipment AS s
-        WHERE s.id IS NOT DISTINCT FROM v_new.id;
+        WHERE s.id = v_new.id;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
