@@ -534,7 +534,7 @@ $back$;
 REVOKE ALL ON FUNCTION pgtandem_gear.sync_back() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.sync_back() IS
     'Trigger on gear_ops.gear_items: brings what changed back to user_core.old_equipment. TD011 a value that does '
-    'not survive, TD012 a column without a way back, TD013 a row without a source.';
+    'not survive, TD013 a row without a source.';
 
 CREATE OR REPLACE TRIGGER pgtandem_gear_back_write
     AFTER INSERT OR DELETE ON gear_ops.gear_items
