@@ -149,6 +149,10 @@ DECLARE
     v_target  double precision := extract(epoch FROM
                      pgtandem._setting(v_mapping.settings, 'backfill', 'chunk_time', '0.2s')::interval);
 BEGIN
+    IF clock_timestamp() > p_step.deadline THEN
+        p_step.stage := 'stopped';
+        RETURN;
+    END IF;
     -- A backend whose client is gone stops at the next check, instead of at the end.
     PERFORM set_config('client_connection_check_interval', '2s', true);
     IF p_step.stage <> 'copy' THEN
@@ -186,9 +190,6 @@ BEGIN
         p_step.wait := v_copied.seconds;
     END IF;
     PERFORM pgtandem._worker_waits(v_reason);
-    IF clock_timestamp() > p_step.deadline THEN
-        p_step.stage := 'stopped';
-    END IF;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_step(text, pgtandem.backfill_step) IS

@@ -123,13 +123,18 @@ DECLARE
                           WHERE oid IN (SELECT l::oid FROM pgtandem._leaves(v_mapping.target) AS l));
     v_cuts    text[];
 BEGIN
-    IF p_parts < 2 THEN
+    -- Two collations may order the keys of the two sides differently.
+    IF p_parts < 2 OR (SELECT count(DISTINCT attcollation) > 1 FROM pg_attribute
+                       WHERE attname = v_mapping.key[1]
+                         AND attrelid IN (v_mapping.target,
+                                          format('%I.image', 'pgtandem_' || p_mapping)::regclass)) THEN
         RETURN '{}';
     END IF;
     -- A sample of about 300 pages, or all of a small table.
     EXECUTE format(
-        'SELECT array_agg(DISTINCT c::text) FROM (SELECT unnest(percentile_disc($1) WITHIN GROUP '
-        '(ORDER BY %1$I)) AS c FROM %2$s TABLESAMPLE SYSTEM (%3$s)) AS q WHERE c IS NOT NULL',
+        'SELECT array_agg(q.c::text ORDER BY q.c) FROM (SELECT DISTINCT unnest(percentile_disc($1) '
+        'WITHIN GROUP (ORDER BY %1$I)) AS c FROM %2$s TABLESAMPLE SYSTEM (%3$s)) AS q '
+        'WHERE q.c IS NOT NULL',
         v_mapping.key[1], v_mapping.target, least(100, 100 * 300 / v_pages))
     INTO v_cuts
     USING ARRAY(SELECT g::double precision / p_parts FROM generate_series(1, p_parts - 1) AS g);
@@ -137,8 +142,91 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.key_cuts(text, integer) IS
-    'Values of the first key column, as text, that cut the target into p_parts about equal ranges; '
-    'fewer where the table is small. Estimated from a sample: any cuts give an exact comparison.';
+    'Values of the first key column, as text and in order, that cut the target into p_parts about '
+    'equal ranges; fewer where the table is small. Estimated from a sample: any cuts in order give an '
+    'exact comparison.';
+
+CREATE FUNCTION pgtandem.require_unique_image(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_columns text := (SELECT string_agg(quote_ident(k), ', ' ORDER BY n)
+                       FROM unnest(v_mapping.key) WITH ORDINALITY AS u (k, n));
+    v_plan    json;
+    v_found   record;
+BEGIN
+    -- The planner leaves the join out where a unique index proves that it cannot multiply rows.
+    EXECUTE format('EXPLAIN (FORMAT JSON, COSTS OFF) SELECT FROM %s AS t LEFT JOIN %I.image AS i '
+                   'USING (%s)', v_mapping.target, 'pgtandem_' || p_mapping, v_columns)
+    INTO v_plan;
+    IF position('"Join Type"' IN v_plan::text) = 0 THEN
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT count(*) AS keys, min(q.k::text) AS example FROM ('
+                   'SELECT jsonb_build_array(%s) AS k FROM %I.image GROUP BY %1$s '
+                   'HAVING count(*) > 1) AS q', v_columns, 'pgtandem_' || p_mapping)
+    INTO v_found;
+    IF v_found.keys > 0 THEN
+        RAISE EXCEPTION 'the source % has % keys more than once', v_mapping.source, v_found.keys
+            USING ERRCODE = 'TD025',
+                  DETAIL = format('For example %s. The target can hold one row of a key.', v_found.example),
+                  HINT = 'Mend the rows, or choose a key for the mapping that is unique.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_unique_image(text) IS
+    'Raises TD025 where two rows of the image have one key, which a comparison by key would not see. '
+    'Reads the rows only where no unique index of the source proves it.';
+
+CREATE FUNCTION pgtandem.sample_keys(p_mapping text, p_keys integer) RETURNS SETOF jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_half    integer := (p_keys + 1) / 2;
+    v_key     text := (SELECT string_agg(format('t.%I', k), ', ' ORDER BY n)
+                       FROM unnest(v_mapping.key) WITH ORDINALITY AS u (k, n));
+    v_pages   bigint := (SELECT sum(pg_relation_size(l)) / current_setting('block_size')::bigint
+                         FROM pgtandem._leaves(v_mapping.target) AS l);
+    v_percent numeric := 100;
+    v_keys    jsonb[] := '{}';
+    v_more    jsonb[];
+BEGIN
+    -- From blocks of the source that lie far apart, a few rows of each; all blocks if there are few.
+    FOR v_try IN 1..5 LOOP
+        EXECUTE format(
+            'SELECT array_agg(q.k) FROM (SELECT DISTINCT c.k FROM ('
+            'SELECT l.l, b.b FROM pgtandem._leaves($1) AS l (l), LATERAL generate_series(0, '
+            'pg_relation_size(l.l) / current_setting(''block_size'')::bigint - 1) AS b (b) '
+            'ORDER BY random() LIMIT $2) AS s, LATERAL (SELECT k FROM %I.chunk_keys(s.l, s.b, s.b + 1) '
+            'AS k ORDER BY random() LIMIT $3) AS c (k) LIMIT $4) AS q', 'pgtandem_' || p_mapping)
+        INTO v_keys
+        USING v_mapping.source, (least(v_half, 64) * 4 ^ (v_try - 1))::bigint,
+              (greatest(1, v_half / 32) * 4 ^ (v_try - 1))::bigint, v_half;
+        EXIT WHEN cardinality(v_keys) >= v_half;
+    END LOOP;
+    RETURN QUERY SELECT unnest(v_keys);
+    v_percent := least(100, 100.0 * 2 * p_keys / greatest(v_pages, 1));
+    LOOP
+        EXECUTE format(
+            'SELECT array_agg(q.k) FROM (SELECT jsonb_build_array(%s) AS k '
+            'FROM %s AS t TABLESAMPLE SYSTEM (%s)) AS q WHERE q.k NOT IN (SELECT unnest($1))',
+            v_key, v_mapping.target, v_percent)
+        INTO v_more
+        USING v_keys;
+        EXIT WHEN v_percent = 100 OR cardinality(v_more) >= p_keys - coalesce(cardinality(v_keys), 0);
+        v_percent := least(100, v_percent * 4);
+    END LOOP;
+    RETURN QUERY SELECT k FROM unnest(v_more) AS k ORDER BY random()
+                 LIMIT p_keys - coalesce(cardinality(v_keys), 0);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.sample_keys(text, integer) IS
+    'About p_keys keys, half of them from random blocks of the source, the rest from random blocks of '
+    'the target. Needs the sync phase.';
 
 CREATE FUNCTION pgtandem._compare(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql
@@ -146,10 +234,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
-    v_start   timestamptz := clock_timestamp();
     v_counts  record;
     v_id      bigint;
 BEGIN
+    PERFORM pgtandem.require_unique_image(p_mapping);
     EXECUTE format(
         'SELECT count(*) FILTER (WHERE in_source) AS source_rows, '
         'count(*) FILTER (WHERE in_target) AS target_rows, '
@@ -158,7 +246,7 @@ BEGIN
         'count(*) FILTER (WHERE changed) AS changed FROM %I.compared()', 'pgtandem_' || p_mapping)
     INTO v_counts;
     v_id := pgtandem.save_comparison(
-        p_mapping, v_mapping.hash, 'full', v_start, pg_current_snapshot()::text, v_counts.source_rows,
+        p_mapping, v_mapping.hash, 'full', now(), pg_current_snapshot()::text, v_counts.source_rows,
         v_counts.target_rows, v_counts.missing, v_counts.extra, v_counts.changed);
     IF v_counts.missing + v_counts.extra + v_counts.changed > 0 THEN
         EXECUTE format(

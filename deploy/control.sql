@@ -29,7 +29,7 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.resume(text, text) IS 'Lets a paused backfill go on.';
 
-CREATE FUNCTION pgtandem.retry(p_mapping text) RETURNS bigint
+CREATE FUNCTION pgtandem.retry(p_mapping text, p_reason text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -41,11 +41,11 @@ BEGIN
     SET attempts = 0, not_before = '-infinity'
     WHERE mapping = p_mapping AND attempts > 0;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    PERFORM pgtandem.log_event(p_mapping, 'retry', jsonb_build_object('entries', v_count));
+    PERFORM pgtandem.log_event(p_mapping, 'retry', jsonb_build_object('entries', v_count), p_reason);
     RETURN v_count;
 END;
 $$;
-COMMENT ON FUNCTION pgtandem.retry(text) IS
+COMMENT ON FUNCTION pgtandem.retry(text, text) IS
     'Makes every entry that failed before due at once, and returns their number; drain tries them.';
 
 COMMIT;

@@ -6,6 +6,8 @@ BEGIN;
 DROP PROCEDURE pgtandem.compare(text);
 DROP FUNCTION pgtandem._compare_report(bigint);
 DROP FUNCTION pgtandem._compare(text);
+DROP FUNCTION pgtandem.sample_keys(text, integer);
+DROP FUNCTION pgtandem.require_unique_image(text);
 DROP FUNCTION pgtandem.key_cuts(text, integer);
 DROP FUNCTION pgtandem.save_comparison(text, text, text, timestamptz, text, bigint, bigint, bigint, bigint, bigint);
 DROP FUNCTION pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb);

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-DROP FUNCTION pgtandem.retry(text);
+DROP FUNCTION pgtandem.retry(text, text);
 DROP FUNCTION pgtandem.resume(text, text);
 DROP FUNCTION pgtandem.pause(text, text);
 

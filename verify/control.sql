@@ -5,6 +5,6 @@ BEGIN;
 
 SELECT 'pgtandem.pause(text, text)'::regprocedure;
 SELECT 'pgtandem.resume(text, text)'::regprocedure;
-SELECT 'pgtandem.retry(text)'::regprocedure;
+SELECT 'pgtandem.retry(text, text)'::regprocedure;
 
 ROLLBACK;

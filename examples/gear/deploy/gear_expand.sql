@@ -20,6 +20,7 @@ COMMENT ON SCHEMA pgtandem_gear IS
     'Rendered from the mapping "gear": image, sync triggers, copy, comparison.';
 
 -- A replaced view may have other columns.
+DROP FUNCTION IF EXISTS pgtandem_gear.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_gear.compared(uuid, uuid);
 DROP VIEW IF EXISTS pgtandem_gear.image;
 CREATE VIEW pgtandem_gear.image AS
@@ -71,16 +72,52 @@ BEGIN ATOMIC
     FROM (SELECT id, user_id, name, category, brand, created_at
           FROM pgtandem_gear.image
           WHERE (p_low IS NULL OR id >= p_low)
-            AND (p_high IS NULL OR id < p_high)) AS i
+            AND (p_high IS NULL OR id < p_high OR (p_low IS NULL AND id IS NULL))) AS i
     FULL JOIN (SELECT id, user_id, name, category, brand, created_at
                FROM gear_ops.gear_items
                WHERE (p_low IS NULL OR id >= p_low)
-                 AND (p_high IS NULL OR id < p_high)) AS t
+                 AND (p_high IS NULL OR id < p_high OR (p_low IS NULL AND id IS NULL))) AS t
       ON t.id = i.id;
 END;
 COMMENT ON FUNCTION pgtandem_gear.compared(uuid, uuid) IS
     'Every key of image and target in a range of id (from p_low, below p_high; NULL: no bound), '
     'on which side it is, and what differs. Source: the mapping "gear".';
+
+CREATE FUNCTION pgtandem_gear.compared_keys(p_keys jsonb) RETURNS TABLE (
+    key       jsonb,
+    in_source boolean,
+    in_target boolean,
+    changed   boolean,
+    columns   text[],
+    source    jsonb,
+    target    jsonb
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT k.key,
+           i.id IS NOT NULL,
+           t.id IS NOT NULL,
+           i.id IS NOT NULL AND t.id IS NOT NULL
+               AND (i.user_id IS DISTINCT FROM t.user_id
+                    OR i.name IS DISTINCT FROM t.name
+                    OR i.category IS DISTINCT FROM t.category
+                    OR i.brand IS DISTINCT FROM t.brand
+                    OR i.created_at IS DISTINCT FROM t.created_at),
+           array_remove(ARRAY[CASE WHEN i.user_id IS DISTINCT FROM t.user_id THEN 'user_id' END,
+                              CASE WHEN i.name IS DISTINCT FROM t.name THEN 'name' END,
+                              CASE WHEN i.category IS DISTINCT FROM t.category THEN 'category' END,
+                              CASE WHEN i.brand IS DISTINCT FROM t.brand THEN 'brand' END,
+                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at THEN 'created_at' END], NULL),
+           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text, 'category', i.category::text, 'brand', i.brand::text, 'created_at', i.created_at::text),
+           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text, 'category', t.category::text, 'brand', t.brand::text, 'created_at', t.created_at::text)
+    FROM jsonb_array_elements(p_keys) AS k (key)
+    LEFT JOIN pgtandem_gear.image AS i
+      ON i.id = (k.key ->> 0)::uuid
+    LEFT JOIN gear_ops.gear_items AS t
+      ON t.id = (k.key ->> 0)::uuid;
+END;
+COMMENT ON FUNCTION pgtandem_gear.compared_keys(jsonb) IS
+    'The same for the keys of a JSON array of keys, found by index on either side.';
 
 DO $do$
 BEGIN

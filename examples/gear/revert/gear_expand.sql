@@ -14,6 +14,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('gear');
 END;
 $do$;
+DROP FUNCTION pgtandem_gear.compared_keys(jsonb);
 DROP FUNCTION pgtandem_gear.compared(uuid, uuid);
 DROP VIEW pgtandem_gear.image;
 DROP SCHEMA pgtandem_gear;
