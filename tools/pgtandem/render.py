@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.ext import Extension
 
 from pgtandem import __version__, paths, sqltext
 from pgtandem.spec import Column, Mapping
@@ -27,6 +30,11 @@ NOTES = {
     "backfill": "gate: every row is copied",
     "contract": "gate: proven; the old table becomes an archive behind a view",
 }
+
+
+def _over(expression: str, row: str, name: str) -> str:
+    """An expression over one row, whose columns it finds without a prefix, too."""
+    return f"(SELECT {expression} FROM (SELECT {row}.*) AS {name})"  # noqa: S608 - it is meant to
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class SqlColumn:
         if self.plain:
             value = f"{row}.{self.plain}"
             return sqltext.cast(value, self.type) if self.cast else value
-        return f"(SELECT {self.expr} FROM (SELECT {row}.*) AS source)"
+        return _over(self.expr, row, "source")
 
     def same(self, left: str, right: str) -> str:
         """A condition: the two values are the same."""
@@ -125,7 +133,7 @@ def _back_value(mapping: Mapping, column: Column, back: str, expression: str, ro
     if column.plain == back and expression == sqltext.ident(column.name):
         value = f"{row}.{sqltext.ident(column.name)}"
         return sqltext.cast(value, declared) if sqltext.needs_cast(declared, column.type) else value
-    return f"(SELECT {sqltext.cast(f'({expression})', declared)} FROM (SELECT {row}.*) AS target)"
+    return _over(sqltext.cast(f"({expression})", declared), row, "target")
 
 
 class Context:
@@ -140,6 +148,7 @@ class Context:
         self.hash = mapping.hash
         self.schema = f"pgtandem_{mapping.name}"
         self.settings = mapping.settings()
+        self._text = document.model_dump_json(by_alias=True)
         self.source = sqltext.qualified(source.table)
         self.target = sqltext.qualified(target.table)
         parts = sqltext.split_name(source.table)
@@ -147,7 +156,7 @@ class Context:
         self.source_schema = sqltext.ident(parts[0])
         self.archive_schema = sqltext.ident(document.contract.archive)
         self.archived = f"{self.archive_schema}.{sqltext.ident(parts[1])}"
-        self.filter = source.filter
+        self.filter = sqltext.closed(source.filter) if source.filter else None
         self.record = document.sync.mode == "record"
         self.both = document.sync.ways == "both"
         self.truncate = document.sync.truncate
@@ -160,6 +169,8 @@ class Context:
         self.key = [by_name[c.name] for c in mapping.key_columns]
         self.synced_rest = [c for c in self.synced if c not in self.key]
         self.one_way = [by_name[c.name] for c in mapping.synced if not c.back]
+        # Columns of the target that may follow from a source column which another one writes back.
+        self.derived = [c for c in self.synced if not c.plain or c in self.one_way]
         self.plain_key = all(c.plain and not c.cast for c in self.key)
         self.key_reads = list(dict.fromkeys(r for k in self.key for r in k.reads))
         self.back = [
@@ -189,6 +200,12 @@ class Context:
             f"{{{_element(self.archived)},{_element(self.target)},{_element(self.source)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
+
+    def tag(self, name: str) -> str:
+        """A dollar quote that occurs nowhere in the mapping."""
+        while f"${name}$" in self._text:
+            name += "_"
+        return f"${name}$"
 
     def _read_columns(self, mapping: Mapping) -> list[str]:
         """Every source column that the image depends on, in the order of the table."""
@@ -225,9 +242,7 @@ class Context:
 
     def values_of(self, alias: str) -> str:
         """A JSON object with the text of each synced column of a row."""
-        pairs = [
-            f"{sqltext.literal(c.raw)}, {alias}.{c.name}::text" for c in self.synced
-        ]
+        pairs = [f"{sqltext.literal(c.raw)}, {alias}.{c.name}::text" for c in self.synced]
         # A function takes at most 100 arguments.
         parts = [", ".join(pairs[i : i + 50]) for i in range(0, len(pairs), 50)]
         return " || ".join(f"jsonb_build_object({part})" for part in parts)
@@ -243,7 +258,7 @@ class Context:
                 value = sqltext.cast(target, self._types[name]) if cast else target
             else:
                 inner = sqltext.cast(f"({expression})", self._types[name])
-                value = f"(SELECT {inner} FROM (SELECT target.*) AS target)"
+                value = _over(inner, "target", "target")
             return OldColumn(sqltext.ident(name), value)
         return OldColumn(sqltext.ident(name), f"archived.{sqltext.ident(name)}")
 
@@ -257,6 +272,13 @@ def _element(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+class _DollarTags(Extension):
+    """Lets the templates write $copy$: it gets another name where the mapping has $copy$ in it."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"\$([a-z_]+)\$", r"{{ m.tag('\1') }}", source)
+
+
 @cache
 def environment() -> jinja2.Environment:
     """The templates; an undefined variable is an error."""
@@ -268,6 +290,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - SQL, not HTML
+        extensions=[_DollarTags],
     )
     made.filters["sql_escape"] = lambda text: str(text).replace("'", "''")
     made.filters["sql_literal"] = _sql_literal
@@ -278,8 +301,6 @@ def environment() -> jinja2.Environment:
 
 
 def _sql_literal(value: Any) -> str:
-    import json
-
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
     return sqltext.literal(text)
 
@@ -296,8 +317,8 @@ def scripts(mapping: Mapping, project: str) -> dict[Path, str]:
     for phase in phases(mapping):
         for kind in KINDS:
             template = environment().get_template(f"{phase}_{kind}.sql.j2")
-            text = template.render(m=context, requires=requires(mapping, phase)).rstrip() + "\n"
-            lines = [line.rstrip() for line in text.splitlines()]
+            text = template.render(m=context, requires=requires(mapping, phase)).rstrip()
+            lines = [line.rstrip(" ") for line in text.split("\n")]
             rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = _tidy(lines)
     return rendered
 

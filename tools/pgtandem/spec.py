@@ -24,6 +24,9 @@ MappingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$"
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(ms|s|min|h|d)$")]
 Size = Annotated[str, StringConstraints(pattern=r"^\d+\s?(kB|MB|GB|TB)$")]
 Figure = Annotated[float, Field(ge=0)]
+# Variables of the rendered functions: a column of that name would be read in their place.
+OURS = re.compile(r"v_(key\d+|old|new|op|was|kept|found|depth|state|sqlstate|message|result|rows)")
+TYPE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))?( \w+)*(\([^()\';]*\))?( \w+)*(\[\d*\])*')
 
 
 class Strict(BaseModel):
@@ -74,7 +77,8 @@ class Sync(Strict):
 
     mode: Literal["strict", "record"] = Field(
         "record",
-        description="record: a failing sync never fails the write, its key is queued. strict: it does.",
+        description="record: a failing sync queues the key and never fails the write. strict: it "
+        "does.",
     )
     ways: Literal["both", "forward"] = Field("both", description="Also back, or only forward.")
     lock_timeout: Duration = Field(
@@ -247,7 +251,7 @@ class _Mistakes:
 
 
 def nearest(name: str, names: Iterator[str] | list[str] | dict[str, Any]) -> str:
-    """ ", did you mean ...?" for the most similar valid name, or nothing."""
+    """The question "did you mean ...?" for the most similar valid name, or nothing."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else ""
 
@@ -288,6 +292,9 @@ def load(path: Path) -> Mapping:
             _add_invalid(mistakes, item["loc"], item["type"], item["msg"])
         mistakes.stop_if_any()
         raise
+    _check_names(document, mistakes)
+    _check_expressions(document, mistakes)
+    mistakes.stop_if_any()
     columns = tuple(_columns(document, mistakes))
     _check(document, columns, mistakes)
     mistakes.stop_if_any()
@@ -332,6 +339,49 @@ def _add_invalid(
     mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
 
 
+def _check_names(document: Document, mistakes: _Mistakes) -> None:
+    for side in ("source", "target"):
+        for name, declared in getattr(document, side).columns.items():
+            where = (side, "columns", name)
+            if sqltext.fitting(name) != name:
+                mistakes.add(
+                    where, f'"{name}" is longer than PostgreSQL\'s {sqltext.MAX_NAME} bytes'
+                )
+            if re.search(r"[\x00-\x1f\x7f]", name):
+                mistakes.add(where, f"{name!r} has a control character in it")
+            if OURS.fullmatch(name):
+                mistakes.add(where, f'"{name}" is a variable of the rendered functions; rename it')
+            if not TYPE.fullmatch(declared):
+                mistakes.add(where, f'"{declared}" is no type, as in varchar(20) or shop.size')
+        parts = sqltext.split_name(getattr(document, side).table)
+        if parts is None:
+            mistakes.add((side, "table"), f"{side}.table: write schema.table, quoted as in SQL")
+        elif any(sqltext.fitting(part) != part for part in parts):
+            mistakes.add(
+                (side, "table"),
+                f"{side}.table: a name is longer than {sqltext.MAX_NAME} bytes",
+            )
+
+
+def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
+    expressions: list[tuple[tuple[str, ...], str | None]] = [
+        (("source", "filter"), document.source.filter)
+    ]
+    for name, entry in document.columns.items():
+        where: tuple[str, ...] = ("columns", name)
+        if isinstance(entry, str):
+            expressions.append((where, entry if entry not in document.source.columns else None))
+            continue
+        expressions += [((*where, "from"), entry.from_), ((*where, "initial"), entry.initial)]
+        if isinstance(entry.back, dict):
+            expressions += [((*where, "back", key), value) for key, value in entry.back.items()]
+    for where, text in expressions:
+        plain = where[-1] != "filter" and text in document.source.columns
+        flaw = sqltext.flaw(text) if text is not None and not plain else None
+        if flaw:
+            mistakes.add(where, f"{'.'.join(where)}: {flaw}")
+
+
 def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
     source, target = document.source.columns, document.target.columns
     for name, entry in document.columns.items():
@@ -345,11 +395,12 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
         if (form.from_ is None) == (form.initial is None):
             mistakes.add(where, f"columns.{name}: give one of from and initial")
             continue
-        text = (form.from_ if form.from_ is not None else form.initial or "").strip()
-        plain = text if text in source else None
+        written = form.from_ if form.from_ is not None else form.initial or ""
+        plain = written if written in source else None
+        text = plain or sqltext.closed(written)
         back: dict[str, str] | None = None
         if isinstance(form.back, dict):
-            back = form.back
+            back = {column: sqltext.closed(value) for column, value in form.back.items()}
             for column in back:
                 if column not in source:
                     mistakes.add(
@@ -359,7 +410,8 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
         elif plain and form.back is None and form.initial is None:
             back = {plain: sqltext.ident(name)}
         reads = (plain,) if plain else tuple(sqltext.mentioned(text, source))
-        if not plain and not reads and re.fullmatch(r"[A-Za-z_][\w$]*", text):
+        word = not plain and not reads and re.fullmatch(r"[^\W\d][\w$]*", text)
+        if word and text.lower() not in sqltext.RESERVED:  # null, true, current_date
             mistakes.add(where, f'the source has no column "{text}"{nearest(text, source)}')
             continue
         if (
@@ -379,10 +431,14 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
                 f"columns.{name}: {source[plain]} to {target[name]} depends on the TimeZone of "
                 f"the session; write {plain} AT TIME ZONE 'UTC', or your zone",
             )
+        if plain:
+            expression = sqltext.ident(plain)
+        else:
+            expression = text if form.initial is not None else f"({text})"
         yield Column(
             name=name,
             type=target[name],
-            expression=sqltext.ident(plain) if plain else text if form.initial is not None else f"({text})",
+            expression=expression,
             plain=plain,
             initial=form.initial is not None,
             back=back,
@@ -393,12 +449,6 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
 
 def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
     by_name = {c.name: c for c in columns}
-    for side in ("source", "target"):
-        table = getattr(document, side).table
-        if sqltext.split_name(table) is None:
-            mistakes.add((side, "table"), f"{side}.table: write schema.table, quoted as in SQL")
-    if mistakes.found:
-        return
     if sqltext.split_name(document.source.table) == sqltext.split_name(document.target.table):
         mistakes.add(("target", "table"), "target.table: source and target are the same table")
     for position, name in enumerate(document.key):
@@ -409,6 +459,12 @@ def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes)
             )
         elif column.initial:
             mistakes.add(("key", position), f'key: "{name}" is initial, so it identifies nothing')
+        elif not sqltext.identifies(column.type):
+            mistakes.add(
+                ("key", position),
+                f'key: the type {column.type} of "{name}" identifies nothing, as it has no =, or '
+                "an = that calls different values equal",
+            )
         elif document.sync.ways == "both" and not column.plain:
             mistakes.add(
                 ("key", position),

@@ -10,11 +10,28 @@ MAX_NAME = 63  # bytes; PostgreSQL cuts what is longer, silently
 SAFE = re.compile(r"[a-z_][a-z0-9_$]*")
 # Keywords that PostgreSQL (14 to 18) does not take as a column or table name without quotes.
 RESERVED = frozenset(
-    ["all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary", "real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some", "substring", "symmetric", "system_user", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable"]
+    """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary
+    bit boolean both case cast char character check coalesce collate collation column
+    concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user dec decimal default
+    deferrable desc distinct do else end except exists extract false fetch float for foreign
+    freeze from full grant greatest group grouping having ilike in initially inner inout int
+    integer intersect interval into is isnull join json json_array json_arrayagg json_exists
+    json_object json_objectagg json_query json_scalar json_serialize json_table json_value
+    lateral leading least left like limit localtime localtimestamp merge_action national
+    natural nchar none normalize not notnull null nullif numeric offset on only or order out
+    outer overlaps overlay placing position precision primary real references returning
+    right row select session_user setof similar smallint some substring symmetric
+    system_user table tablesample then time timestamp to trailing treat trim true union
+    unique user using values varchar variadic verbose when where window with xmlattributes
+    xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable
+    """.split()
 )
 # Types whose = is missing, or calls equal what is not the same value.
 AS_TEXT = frozenset(
-    ["json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "interval", "citext", "tsquery"]
+    "json xml point line lseg box path polygon circle interval citext tsquery".split()
 )
 ALIASES = {
     "int": "integer",
@@ -38,7 +55,8 @@ ALIASES = {
 TEXTS = frozenset({"text", "varchar"})
 TOKEN = re.compile(
     r"""
-      (?P<skip> --[^\n]* | /\*.*?\*/ | [eEbBxXnN]?'(?:[^'\\]|''|\\.)*' | \$(\w*)\$.*?\$\2\$ )
+      (?P<comment> --[^\n]* | /\*.*?\*/ )
+    | (?P<string> [eE]'(?:[^'\\]|''|\\.)*' | [bBxXnN]?'(?:[^']|'')*' | \$(\w*)\$.*?\$\3\$ )
     | "(?P<quoted>(?:[^"]|"")+)"
     | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$]*)
     """,
@@ -70,7 +88,12 @@ def split_name(table: str) -> tuple[str, str] | None:
 
 
 def _fold(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
+    return part[1:-1].replace('""', '"') if part.startswith('"') else lower(part)
+
+
+def lower(word: str) -> str:
+    """A name without quotes as PostgreSQL folds it: only A to Z."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in word)
 
 
 def qualified(table: str) -> str:
@@ -96,7 +119,7 @@ def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
     A whole-row reference (`source`, `source.*`) reads them all.
     """
     names = {
-        match["quoted"].replace('""', '"') if match["quoted"] else match["word"].lower()
+        match["quoted"].replace('""', '"') if match["quoted"] else lower(match["word"])
         for match in TOKEN.finditer(expression)
         if match["quoted"] or match["word"]
     }
@@ -104,6 +127,40 @@ def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
     if re.search(r"\bsource\b(?!\s*\.\s*[\"\w])", expression, re.IGNORECASE):
         return columns
     return [column for column in columns if column in names]
+
+
+def flaw(expression: str) -> str | None:
+    """What is wrong with an expression before PostgreSQL sees it, or None.
+
+    It goes into larger statements, so it must end where it seems to end.
+    """
+    rest, opened = TOKEN.sub(_blank, expression), 0
+    if any("\n" in m["string"] for m in TOKEN.finditer(expression) if m["string"]):
+        return "a string runs over a line's end; write E'\\n' for a line break"
+    for mark, what in (("'", "a string"), ('"', "a quoted name"), ("/*", "a comment")):
+        if mark in rest:
+            return f"{what} has no end"
+    if re.search(r"\$\w*\$", rest):
+        return "a dollar-quoted string has no end"
+    for mark, what in ((";", "semicolon"), ("\\", "backslash outside a string")):
+        if mark in rest:
+            return f"an expression has no {what}"
+    for letter in rest:
+        opened += (letter in "([") - (letter in ")]")
+        if opened < 0:
+            break
+    return None if opened == 0 else "a parenthesis has no partner"
+
+
+def _blank(token: re.Match[str]) -> str:
+    return " " if token["comment"] or token["string"] or token["quoted"] else token[0]
+
+
+def closed(expression: str) -> str:
+    """The expression without the comments that would swallow what is rendered behind it."""
+    return TOKEN.sub(
+        lambda m: "" if (m["comment"] or "").startswith("--") else m[0], expression
+    ).strip()
 
 
 def base_type(declared: str) -> str:
@@ -140,9 +197,16 @@ def differ(left: str, right: str, declared: str, as_text: bool = False) -> str:
 def _compared(left: str, right: str, declared: str, as_text: bool, operator: str) -> str:
     if as_text:
         return f'{left}::text COLLATE "C" {operator} {right}::text COLLATE "C"'
-    if base_type(declared).removesuffix("[]") in AS_TEXT:
+    # Operators of a type outside pg_catalog are out of reach where the search_path is pinned.
+    if "." in declared or base_type(declared).removesuffix("[]") in AS_TEXT:
         return f"{left}::text {operator} {right}::text"
     return f"{left} {operator} {right}"
+
+
+def identifies(declared: str) -> bool:
+    """Whether values of a type can be a key: they have an =, and equal ones look the same."""
+    base = base_type(declared).rpartition(".")[2]
+    return base not in AS_TEXT | {"jsonb", "record"} and not base.endswith("[]")
 
 
 def needs_cast(declared_source: str, declared_target: str) -> bool:

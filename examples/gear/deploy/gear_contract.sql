@@ -173,7 +173,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $truncate$
 BEGIN
-    RAISE EXCEPTION 'gear_ops.gear_items is being moved by the mapping "gear" and cannot be truncated'
+    RAISE EXCEPTION '% is being moved by the mapping "gear" and cannot be truncated',
+        'gear_ops.gear_items'
         USING ERRCODE = 'TD014',
               HINT = 'DELETE is synced.';
 END;

@@ -209,7 +209,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $truncate$
 BEGIN
-    RAISE EXCEPTION 'user_core.old_equipment is being moved by the mapping "gear" and cannot be truncated'
+    RAISE EXCEPTION '% is being moved by the mapping "gear" and cannot be truncated',
+        'user_core.old_equipment'
         USING ERRCODE = 'TD014',
               HINT = 'DELETE is synced; or set sync.truncate: follow in the mapping.';
 END;
@@ -375,7 +376,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $truncate$
 BEGIN
-    RAISE EXCEPTION 'gear_ops.gear_items is being moved by the mapping "gear" and cannot be truncated'
+    RAISE EXCEPTION '% is being moved by the mapping "gear" and cannot be truncated',
+        'gear_ops.gear_items'
         USING ERRCODE = 'TD014',
               HINT = 'DELETE is synced.';
 END;
