@@ -24,7 +24,9 @@ class GearWriter(Writer):
     table: str
     kind: str
 
-    def __init__(self, side: str, dsn: str, share: int, keys: list[UUID], users: list[UUID]) -> None:
+    def __init__(
+        self, side: str, dsn: str, share: int, keys: list[UUID], users: list[UUID]
+    ) -> None:
         super().__init__(side, dsn, seed=share)
         self.share = share
         self.own = keys[share :: self.shares]
@@ -40,7 +42,8 @@ class GearWriter(Writer):
         if dice < 0.15:
             key = uuid4()
             connection.execute(
-                f"INSERT INTO {self.table} (id, user_id, name, {self.kind}) VALUES (%s, %s, %s, %s)",
+                f"INSERT INTO {self.table} (id, user_id, name, {self.kind})"
+                " VALUES (%s, %s, %s, %s)",
                 (key, self.random.choice(self.users), name, "new"),
             )
             self.also(connection, key)
@@ -97,17 +100,11 @@ def play(stage: Stage, rows: int) -> None:
     )
     stage.quietly("psql -q -v ON_ERROR_STOP=1 -f legacy.sql")
     users = max(100, min(rows * 3 // 10, 100_000))
-    stage.quietly(
-        f"psql -q -v ON_ERROR_STOP=1 -v users={users} -v items={rows} -f generate.sql"
-    )
+    stage.quietly(f"psql -q -v ON_ERROR_STOP=1 -v users={users} -v items={rows} -f generate.sql")
     keys = [key for (key,) in stage.query("SELECT id FROM user_core.old_equipment LIMIT 8000")]
     who = [key for (key,) in stage.query("SELECT id FROM user_core.users LIMIT 500")]
-    old = [
-        OldApplication("old application", stage.dsn("old_app"), n, keys, who) for n in (0, 1)
-    ]
-    new = [
-        NewApplication("new application", stage.dsn("new_app"), n, keys, who) for n in (2, 3)
-    ]
+    old = [OldApplication("old application", stage.dsn("old_app"), n, keys, who) for n in (0, 1)]
+    new = [NewApplication("new application", stage.dsn("new_app"), n, keys, who) for n in (2, 3)]
     stage.start(*old)
 
     stage.announce(
@@ -174,7 +171,9 @@ def play(stage: Stage, rows: int) -> None:
     stage.run("sqitch revert -y --to-change gear_tables")
     for writer in old:
         writer.stop()
-    stage.check("the old table lost a write", lost(stage, [*old, *new], "user_core.old_equipment") == 0)
+    stage.check(
+        "the old table lost a write", lost(stage, [*old, *new], "user_core.old_equipment") == 0
+    )
     stage.check("an old application's write failed", not any(writer.failed for writer in old))
 
 
@@ -193,14 +192,17 @@ def fail_and_repair(stage: Stage) -> None:
     stage.show("SELECT key, sqlstate, message FROM pgtandem.failures")
     stage.check(
         "the failure was not recorded",
-        (1,) == stage.query("SELECT count(*) FROM pgtandem.failures WHERE key = jsonb_build_array(%s::uuid)", key)[0],
+        stage.query(
+            "SELECT count(*) FROM pgtandem.failures WHERE key = jsonb_build_array(%s::uuid)", key
+        )[0]
+        == (1,),
     )
     stage.show("ALTER TABLE gear_ops.gear_items DROP CONSTRAINT injected")
     stage.quietly("pgtandem retry gear")
     stage.run("pgtandem drain gear")
     stage.check(
         "the failure was not repaired",
-        [("cursed",)] == stage.query("SELECT name FROM gear_ops.gear_items WHERE id = %s", key),
+        stage.query("SELECT name FROM gear_ops.gear_items WHERE id = %s", key) == [("cursed",)],
     )
 
 
@@ -209,7 +211,8 @@ def corrupt_and_refuse(stage: Stage, busy: list[UUID]) -> None:
     stage.say("\nA row spoilt on purpose, behind the triggers' back:")
     key = stage.query(
         "UPDATE gear_ops.gear_items SET brand = 'spoilt' WHERE id = ("
-        " SELECT id FROM gear_ops.gear_items WHERE id <> ALL (%s) ORDER BY id LIMIT 1) RETURNING id",
+        " SELECT id FROM gear_ops.gear_items WHERE id <> ALL (%s) ORDER BY id LIMIT 1)"
+        " RETURNING id",
         busy,
         options="-c pgtandem_gear.depth=0",
     )[0][0]

@@ -102,12 +102,14 @@ class Stage:
         body = f"{does}\n[dim]locks[/dim]  {locks}\n[dim]back[/dim]   {back}"
         self.console.print()
         self.console.print(
-            Panel(body, title=f"[bold]{title}[/bold]", subtitle=f"{elapsed:.0f} s", title_align="left",
-                  subtitle_align="right", border_style="cyan")
+            Panel(
+                body, title=f"[bold]{title}[/bold]", subtitle=f"{elapsed:.0f} s",
+                title_align="left", subtitle_align="right", border_style="cyan",
+            )
         )  # fmt: skip
 
     def run(self, command: str, *, expect: int = 0) -> None:
-        """Show a command and run it in the example's folder; its exit status must be as expected."""
+        """Show a command and run it in the example's folder; it must exit as expected."""
         self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
         done = subprocess.run(
             shlex.split(command), cwd=self.project, env=self.environment(), check=False,
