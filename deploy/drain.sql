@@ -49,7 +49,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_deadline  timestamptz := clock_timestamp() + interval '0.2 seconds';
+    -- A chunk in flight may still put back what is gone: until all are done, such a key stays queued.
+    v_keep_gone boolean := p_upto IS NULL AND (pgtandem.mapping_of(p_mapping)).copy_state = 'open';
     v_entry     record;
+    v_result    text;
     v_sqlstate  text;
     v_message   text;
 BEGIN
@@ -67,6 +70,7 @@ BEGIN
                 AND r.not_before <= clock_timestamp()
                 AND (p_reason IS NULL OR r.reason = p_reason)
                 AND (p_upto IS NULL OR r.id <= p_upto)
+                AND (NOT v_keep_gone OR r.reason <> 'gone')
               ORDER BY r.id
               LIMIT 100
               FOR UPDATE SKIP LOCKED) AS q
@@ -75,8 +79,11 @@ BEGIN
     LOOP
         more := true;
         BEGIN
-            PERFORM pgtandem._settle(p_mapping, v_entry.key);
+            v_result := pgtandem._settle(p_mapping, v_entry.key);
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
+            IF v_keep_gone AND v_result IN ('deleted', 'equal') THEN
+                PERFORM pgtandem.queue(p_mapping, v_entry.key, 'gone');
+            END IF;
             UPDATE pgtandem.sync_failure
             SET repaired_at = clock_timestamp()
             WHERE mapping = p_mapping AND key = v_entry.key AND repaired_at IS NULL;
@@ -99,7 +106,8 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS
     'Settles up to 100 entries that are due (of one reason, with an id up to p_upto, where given), for 0.2 seconds, '
-    'and counts the keys; more: it found some. A key that fails stays queued with its error and is tried again later.';
+    'and counts the keys; more: it found some. A key that fails stays queued with its error and is tried again later. '
+    'While the copy is open, keys that may have no image stay queued, too, for the end of the backfill (p_upto).';
 
 CREATE FUNCTION pgtandem._drain_check(p_mapping text) RETURNS void
 LANGUAGE plpgsql STABLE
@@ -154,6 +162,7 @@ END;
 $$;
 COMMENT ON PROCEDURE pgtandem.drain(text, text) IS
     'Works off the recheck queue (or its entries of one reason) until nothing in it is due. Commits after each batch; may be '
-    'interrupted and repeated, and run in several sessions. TD001 unknown mapping, TD006 no sync.';
+    'interrupted and repeated, and run in several sessions. What is gone is left to the backfill while '
+    'the copy is open. TD001 unknown mapping, TD006 no sync.';
 
 COMMIT;
