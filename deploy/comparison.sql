@@ -17,6 +17,7 @@ CREATE TABLE pgtandem.comparison (
     missing     bigint NOT NULL,
     extra       bigint NOT NULL,
     changed     bigint NOT NULL,
+    source_reads bigint NOT NULL,
     role        text NOT NULL DEFAULT session_user,
     CHECK (finished_at >= started_at)
 );
@@ -35,6 +36,8 @@ COMMENT ON COLUMN pgtandem.comparison.target_rows IS 'Rows of the target that we
 COMMENT ON COLUMN pgtandem.comparison.missing IS 'Images that the target lacks.';
 COMMENT ON COLUMN pgtandem.comparison.extra IS 'Rows of the target without an image.';
 COMMENT ON COLUMN pgtandem.comparison.changed IS 'Rows that differ in a synced column.';
+COMMENT ON COLUMN pgtandem.comparison.source_reads IS
+    'pgtandem.reads_of(source) when it was stored.';
 COMMENT ON COLUMN pgtandem.comparison.role IS 'session_user of who compared.';
 
 CREATE TABLE pgtandem.difference (
@@ -80,6 +83,19 @@ $$;
 COMMENT ON FUNCTION pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb) IS
     'Turns a row of pgtandem_<mapping>.compared into rows as they stand in pgtandem.difference.';
 
+CREATE FUNCTION pgtandem.reads_of(p_table regclass) RETURNS bigint
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- An update by key scans an index once, a delete once more for our trigger.
+    SELECT coalesce(sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0) - n_tup_upd - 2 * n_tup_del), 0)
+    FROM pg_stat_all_tables
+    WHERE relid = p_table OR relid IN (SELECT t.relid FROM pg_partition_tree(p_table) AS t);
+$$;
+COMMENT ON FUNCTION pgtandem.reads_of(regclass) IS
+    'Scans of a table that no update or delete by key explains, from pg_stat_all_tables: only its growth '
+    'means something, and a few scans more or less do not.';
+
 CREATE FUNCTION pgtandem.save_comparison(
     p_mapping     text,
     p_hash        text,
@@ -99,9 +115,11 @@ DECLARE
     v_id bigint;
 BEGIN
     INSERT INTO pgtandem.comparison
-        (mapping, hash, scope, started_at, snapshot, source_rows, target_rows, missing, extra, changed)
+        (mapping, hash, scope, started_at, snapshot, source_rows, target_rows, missing, extra, changed,
+         source_reads)
     VALUES (p_mapping, p_hash, p_scope, p_started_at, p_snapshot, p_source_rows, p_target_rows,
-            p_missing, p_extra, p_changed)
+            p_missing, p_extra, p_changed,
+            pgtandem.reads_of((pgtandem.mapping_of(p_mapping)).source))
     RETURNING id INTO v_id;
     PERFORM pgtandem.log_event(p_mapping, 'comparison', jsonb_build_object(
         'comparison', v_id, 'scope', p_scope, 'source_rows', p_source_rows,

@@ -65,6 +65,8 @@ DECLARE
     v_queued     bigint;
     v_failed     bigint;
     v_found      text;
+    v_reads      bigint;
+    v_max_reads  bigint := pgtandem._setting(v_mapping.settings, 'contract', 'max_old_reads', '100')::bigint;
 BEGIN
     name := 'copy_complete';
     met := v_mapping.copy_state = 'complete' AND v_mapping.phase = 'backfill';
@@ -115,6 +117,16 @@ BEGIN
     met := v_found IS NULL;
     figure := coalesce(v_found, 'none');
     hint := 'Let the readers of the old side disconnect, or point them to the new one.';
+    RETURN NEXT;
+
+    name := 'old_side_unread';
+    v_reads := pgtandem.reads_of(v_mapping.source) - v_comparison.source_reads;
+    met := coalesce(v_reads <= v_max_reads, false);
+    figure := CASE WHEN v_comparison.id IS NULL THEN 'none'
+                   ELSE format('%s scans since comparison %s, limit %s', greatest(v_reads, 0),
+                               v_comparison.id, v_max_reads) END;
+    hint := 'Somebody still reads the old table. If the view in its place will do for them: '
+            || format('pgtandem override %s old_side_unread --reason "..."', p_mapping);
     RETURN NEXT;
 
     SELECT string_agg(d, ', ') INTO v_found FROM pgtandem._dependents(v_mapping.source) AS d;

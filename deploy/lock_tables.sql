@@ -35,8 +35,9 @@ DECLARE
     v_table  regclass;
     v_first  text := (SELECT setting::integer + 200 FROM pg_settings WHERE name = 'deadlock_timeout');
 BEGIN
-    IF p_mode NOT IN ('SHARE ROW EXCLUSIVE', 'ACCESS EXCLUSIVE') THEN
-        RAISE EXCEPTION 'lock_tables does not take the mode %', p_mode USING ERRCODE = 'TD005';
+    IF (p_mode IN ('SHARE ROW EXCLUSIVE', 'ACCESS EXCLUSIVE')) IS NOT TRUE THEN
+        RAISE EXCEPTION 'lock_tables does not take the mode %', p_mode
+            USING ERRCODE = 'TD005', HINT = 'Say SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE.';
     END IF;
     FOR v_try IN 1..p_tries LOOP
         BEGIN

@@ -130,6 +130,9 @@ class Contract(Strict):
 
     archive: Name = Field("pgtandem_archive", description="Schema that the old table moves to.")
     max_age: Duration = Field("1h", description="How old the clean comparison may be.")
+    max_old_reads: Annotated[int, Field(ge=0)] = Field(
+        100, description="Scans of the old table since the comparison that no write explains."
+    )
     old_roles: list[Name] = Field(
         default_factory=list,
         description="Roles that must have no session: readers of the old side.",

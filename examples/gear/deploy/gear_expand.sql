@@ -163,6 +163,7 @@ BEGIN
   "contract": {
     "archive": "user_core_archive",
     "max_age": "1h",
+    "max_old_reads": 100,
     "old_roles": []
   }
 }',
