@@ -99,7 +99,7 @@ class OldColumn:
 
     Attributes:
         name: the source column.
-        view: its value, over `target` and `archived`.
+        view: its value, over `target`; what that does not hold comes from the archive.
     """
 
     name: str
@@ -190,7 +190,6 @@ class Context:
         self._types = source.columns
         self._reads = self._read_columns(mapping)
         self.old = [self._old_column(mapping, name) for name in source.columns]
-        self.archived_needed = any(c.view.startswith("archived.") for c in self.old)
 
         self.key_array = _text_array(document.key)
         self.reads_array = _text_array(self._reads)
@@ -260,7 +259,11 @@ class Context:
                 inner = sqltext.cast(f"({expression})", self._types[name])
                 value = _over(inner, "target", "target")
             return OldColumn(sqltext.ident(name), value)
-        return OldColumn(sqltext.ident(name), f"archived.{sqltext.ident(name)}")
+        # Not a join: a view with an outer join refuses SELECT ... FOR UPDATE.
+        same_key = " AND ".join(f"archived.{k.plain} = target.{k.name}" for k in self.key)
+        quoted = sqltext.ident(name)
+        value = f"(SELECT archived.{quoted} FROM {self.archived} AS archived WHERE {same_key})"
+        return OldColumn(quoted, value)
 
 
 def _text_array(names: list[str]) -> str:

@@ -55,9 +55,8 @@ SELECT target.id AS id,
        target.category AS type,
        target.brand AS brand,
        target.created_at AS created_at,
-       archived.last_viewed_at AS last_viewed_at
-FROM gear_ops.gear_items AS target
-LEFT JOIN user_core_archive.old_equipment AS archived ON archived.id = target.id;
+       (SELECT archived.last_viewed_at FROM user_core_archive.old_equipment AS archived WHERE archived.id = target.id) AS last_viewed_at
+FROM gear_ops.gear_items AS target;
 COMMENT ON VIEW user_core.old_equipment IS
     'The old table in its old shape, for who still uses it: reads and writes gear_ops.gear_items.';
 DO $do$
