@@ -27,11 +27,11 @@ RESERVED = frozenset(
     unique user using values varchar variadic verbose when where window with xmlattributes
     xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
     xmlserialize xmltable
-    """.split()
+    """.split()  # noqa: SIM905
 )
 # Types whose = is missing, or calls equal what is not the same value.
 AS_TEXT = frozenset(
-    "json xml point line lseg box path polygon circle interval citext tsquery".split()
+    "json xml point line lseg box path polygon circle interval citext tsquery".split()  # noqa: SIM905
 )
 ALIASES = {
     "int": "integer",
