@@ -23,3 +23,7 @@ def database(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, target=db.resolve(dsn, target), **options)
 
     return with_target
+
+
+mapping = click.argument("name", metavar="MAPPING")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -1,0 +1,105 @@
+"""What the database knows of a mapping."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from pgtandem import db
+from pgtandem.errors import PgtandemError
+from pgtandem.sessions import Connection
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A deployed mapping.
+
+    Attributes:
+        name: as in the mapping file.
+        hash: SHA-256 of the mapping file that the deployed scripts were rendered from.
+        phase: expand, sync, backfill or contract.
+        copy_state: none, open or complete.
+        source: the old table, as SQL writes its name.
+        target: the new one.
+        has_source: whether the old table still exists.
+        has_target: whether the new one does.
+        routines: names of the routines rendered from it.
+        is_standby: whether the database is a standby, which cannot be written.
+    """
+
+    name: str
+    hash: str
+    phase: str
+    copy_state: str
+    source: str
+    target: str
+    has_source: bool
+    has_target: bool
+    routines: list[str]
+    is_standby: bool
+
+    @property
+    def schema(self) -> sql.Identifier:
+        """The schema of its rendered objects."""
+        return sql.Identifier(f"pgtandem_{self.name}")
+
+    def require(self, *routines: str) -> None:
+        """Raise unless both tables and these rendered routines are there."""
+        for side, exists in (("source", self.has_source), ("target", self.has_target)):
+            if not exists:
+                raise PgtandemError(
+                    f'The {side} of mapping "{self.name}" no longer exists.',
+                    detail="It was dropped, and what was rendered for it with it.",
+                    hint="Restore it from a backup, or from the other side.",
+                )
+        if missing := [name for name in routines if name not in self.routines]:
+            raise PgtandemError(
+                f'Mapping "{self.name}" lacks {", ".join(missing)} in its schema.',
+                detail=f"It is in phase {self.phase}. Either a later phase makes it, or it was"
+                " dropped, or rendered by an older pgtandem.",
+                hint="sqitch verify; sqitch deploy",
+            )
+
+
+def all_mappings(connection: Connection) -> list[Mapping]:
+    """Every mapping of the database, by name.
+
+    Raises:
+        PgtandemError: where the engine is missing.
+    """
+    try:
+        rows = connection.execute(db.load_query("mappings")).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise PgtandemError(
+            f'The engine is not in the database "{connection.info.dbname}".',
+            hint="pgtandem init deploys it; --dsn or --target name another database.",
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PgtandemError(
+            f'The role "{connection.info.user}" may not use the engine.',
+            detail=error.diag.message_primary,
+            hint="Connect as the role that deployed it, or as a member of that role.",
+            sqlstate=error.sqlstate,
+        ) from error
+    return [Mapping(**row) for row in rows]
+
+
+def find(connection: Connection, name: str) -> Mapping:
+    """The mapping of that name.
+
+    Raises:
+        PgtandemError: where the engine is missing, or no mapping has the name.
+    """
+    known = {mapping.name: mapping for mapping in all_mappings(connection)}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    raise PgtandemError(
+        f'No mapping named "{name}" is deployed in the database "{connection.info.dbname}".',
+        detail=f"Deployed: {', '.join(known) or 'none'}.",
+        hint=f'Did you mean "{near[0]}"?' if near else "Deploy its expand change: sqitch deploy",
+        sqlstate="TD001",
+    )

@@ -1,0 +1,9 @@
+-- The snapshot that all sessions of a comparison share. now() is the time of BEGIN, before it.
+SELECT
+    pg_export_snapshot() AS snapshot_id,
+    pg_current_snapshot()::text AS snapshot,
+    now() AS started_at,
+    m.hash,
+    pgtandem.key_cuts(m.name, %(parts)s) AS cuts
+FROM pgtandem.mapping AS m
+WHERE m.name = %(mapping)s;

@@ -1,0 +1,1 @@
+SELECT pgtandem.require_unique_image(%(mapping)s);

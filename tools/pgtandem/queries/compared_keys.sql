@@ -1,0 +1,1 @@
+{schema}.compared_keys(%(keys)s::jsonb)

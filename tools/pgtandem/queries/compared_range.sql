@@ -1,0 +1,1 @@
+{schema}.compared(%(low)s, %(high)s)

@@ -1,0 +1,1 @@
+SELECT pgtandem._drain_check(%(mapping)s);

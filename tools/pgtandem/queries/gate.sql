@@ -1,0 +1,2 @@
+-- signals: a JSON object, name: number.
+SELECT * FROM pgtandem.gate(%(mapping)s, %(signals)s::jsonb);

@@ -1,0 +1,1 @@
+SELECT pgtandem.override(%(mapping)s, %(condition)s, %(reason)s);

@@ -1,0 +1,1 @@
+SELECT pgtandem.pause(%(mapping)s, %(reason)s);

@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.progress WHERE mapping = %(mapping)s;

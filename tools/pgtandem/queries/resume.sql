@@ -1,0 +1,1 @@
+SELECT pgtandem.resume(%(mapping)s, %(reason)s);

@@ -1,0 +1,1 @@
+SELECT pgtandem.retry(%(mapping)s, %(reason)s);
