@@ -1,0 +1,136 @@
+-- Tests pgtandem:mapping. Changes nothing; needs pgTAP in the search path.
+\ir ../error_of.sql
+
+BEGIN;
+
+SELECT plan(25);
+
+DELETE FROM pgtandem.mapping;
+CREATE SCHEMA shop;
+CREATE TABLE shop.old (id integer PRIMARY KEY, name text);
+CREATE TABLE shop.new (id integer PRIMARY KEY, name text);
+CREATE VIEW shop.seen AS SELECT * FROM shop.old;
+CREATE TABLE shop.parent (id integer);
+CREATE TABLE shop.child () INHERITS (shop.parent);
+CREATE TABLE shop.parts (id integer) PARTITION BY RANGE (id);
+CREATE TABLE shop.part PARTITION OF shop.parts DEFAULT;
+
+SELECT columns_are('pgtandem', 'mapping', ARRAY[
+    'name', 'hash', 'source', 'target', 'key', 'phase', 'copy_state', 'copy_strategy', 'copy_changed',
+    'paused_by', 'settings', 'rendered_by', 'deployed_at', 'deployed_by'
+]);
+SELECT col_is_pk('pgtandem', 'mapping', 'name', 'name is the key');
+
+-- mapping_of, of none
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.mapping_of('geer') $$),
+    ARRAY['TD001', 'no mapping named "geer" is deployed in this database', 'Deployed: none.',
+          'Deploy its expand change with "sqitch deploy", or mend the name.'],
+    'TD001: nothing is deployed'
+);
+
+-- register_mapping
+SELECT lives_ok(
+    $$ SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'shop.old', 'shop.new',
+                                        ARRAY['id'], '{"gate": {}}', '0.1.0') $$,
+    'a mapping is registered'
+);
+SELECT results_eq(
+    $$ SELECT name, hash, source, target, key, phase, copy_state, copy_strategy, paused_by, settings,
+              rendered_by, deployed_by
+       FROM pgtandem.mapping $$,
+    $$ VALUES ('shop', repeat('a', 64), 'shop.old'::regclass, 'shop.new'::regclass, ARRAY['id'],
+               'expand', 'none', 'insert', NULL::text, '{"gate": {}}'::jsonb, '0.1.0',
+               session_user::text COLLATE "default") $$,
+    'as it was given, at its beginning'
+);
+UPDATE pgtandem.mapping SET phase = 'sync', copy_state = 'open';
+SELECT lives_ok(
+    $$ SELECT pgtandem.register_mapping('shop', repeat('b', 64), 'shop.parts', 'shop.new',
+                                        ARRAY['id', 'name'], '{}', '0.2.0') $$,
+    'and replaced; the source may be partitioned'
+);
+SELECT results_eq(
+    $$ SELECT hash, source, key, phase, copy_state, settings, rendered_by FROM pgtandem.mapping $$,
+    $$ VALUES (repeat('b', 64), 'shop.parts'::regclass, ARRAY['id', 'name'], 'sync', 'open',
+               '{}'::jsonb, '0.2.0') $$,
+    'which leaves it in its phase'
+);
+SELECT results_eq(
+    $$ SELECT detail ->> 'hash' FROM pgtandem.event
+       WHERE mapping = 'shop' AND kind = 'register' ORDER BY id $$,
+    $$ VALUES (repeat('a', 64)), (repeat('b', 64)) $$,
+    'both are logged'
+);
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.register_mapping('v', repeat('a', 64), 'shop.seen',
+                               'shop.new', ARRAY['id'], '{}', '0.1.0') $$),
+    ARRAY['TD002', 'the source shop.seen is not an ordinary or partitioned table', '',
+          'Name the table that the application writes, not a view of it.'],
+    'TD002: a view'
+);
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.register_mapping('p', repeat('a', 64), 'shop.parent',
+                               'shop.new', ARRAY['id'], '{}', '0.1.0') $$),
+    ARRAY['TD002', 'the source shop.parent has inheritance children',
+          'Row triggers of a parent do not fire for its inheritance children.',
+          'Write one mapping for each child, or use declarative partitions.'],
+    'TD002: a parent of another kind than partitions'
+);
+SELECT throws_ok(
+    format($$ SELECT pgtandem.register_mapping(%L, repeat('a', 64), 'shop.old', 'shop.new',
+                                               ARRAY['id'], '{}', '0.1.0') $$, bad.name),
+    '23514', NULL, format('no mapping is called "%s"', bad.name)
+)
+FROM (VALUES (''), ('Shop'), ('1shop'), (repeat('a', 42))) AS bad (name);
+SELECT throws_ok(
+    $$ SELECT pgtandem.register_mapping('h', 'abc', 'shop.old', 'shop.new', ARRAY['id'], '{}', '1') $$,
+    '23514', NULL, 'a hash has 64 digits'
+);
+SELECT throws_ok(
+    $$ SELECT pgtandem.register_mapping('k', repeat('a', 64), 'shop.old', 'shop.new', '{}', '{}',
+                                        '1') $$,
+    '23514', NULL, 'a key has a column'
+);
+
+-- mapping_of
+SELECT is((pgtandem.mapping_of('shop')).rendered_by, '0.2.0', 'a mapping by its name');
+SELECT is(
+    (pg_temp.error_of($$ SELECT pgtandem.mapping_of('shup') $$))[3], 'Deployed: shop.',
+    'TD001 lists those there are'
+);
+SELECT is(
+    (pg_temp.error_of($$ SELECT pgtandem.mapping_of(NULL) $$))[1], 'TD001', 'TD001 for NULL too'
+);
+
+-- set_phase
+SELECT lives_ok($$ SELECT pgtandem.set_phase('shop', 'backfill') $$, 'a phase is set');
+SELECT results_eq(
+    $$ SELECT detail FROM pgtandem.event WHERE mapping = 'shop' AND kind = 'phase' $$,
+    $$ VALUES ('{"from": "sync", "to": "backfill"}'::jsonb) $$,
+    'and logged'
+);
+SELECT throws_ok(
+    $$ SELECT pgtandem.set_phase('shop', 'cutover') $$, '23514', NULL, 'there are four phases'
+);
+SELECT throws_ok(
+    $$ SELECT pgtandem.set_phase('none', 'sync') $$, 'TD001', NULL, 'of known mappings'
+);
+
+-- forget_mapping
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.forget_mapping('shop') $$),
+    ARRAY['TD003', 'mapping "shop" is still in phase backfill', '',
+          'Revert shop_backfill first: sqitch revert --to shop_expand.'],
+    'TD003: only after expand'
+);
+SELECT pgtandem.set_phase('shop', 'expand');
+SELECT results_eq(
+    $$ SELECT pgtandem.forget_mapping('shop')::text, (SELECT count(*) FROM pgtandem.mapping) $$,
+    $$ VALUES ('', 1::bigint) $$,
+    'a mapping is forgotten'
+);
+
+SELECT * FROM finish();
+
+ROLLBACK;
