@@ -91,9 +91,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 def quoted(value: str | None) -> str:
     """A column's value so that NULL, spaces and odd characters are seen, cut if it is long."""
-    if value is None:
-        return "NULL"
-    text = json.dumps(value, ensure_ascii=False)
+    return "NULL" if value is None else shortened(json.dumps(value, ensure_ascii=False))
+
+
+def shortened(text: str) -> str:
+    """A text of at most SHOWN characters."""
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

@@ -1,0 +1,74 @@
+"""pgtandem drain: work off the recheck queue."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from pgtandem import db, deployed, options, output, recheck, sessions
+from pgtandem.parameters import Duration
+
+LISTED_FAILURES = 20
+
+
+@click.command()
+@options.mapping
+@click.option("--follow", is_flag=True, help="Go on until Ctrl-C, looking again and again.")
+@click.option(
+    "--interval", metavar="TIME", type=Duration(), default="1s", show_default=True,
+    help="Time between two looks of --follow.",
+)  # fmt: skip
+@options.as_json
+@options.database
+@click.pass_context
+def command(
+    context: click.Context,
+    target: db.Target,
+    name: str,
+    follow: bool,
+    interval: float,
+    as_json: bool,
+) -> None:
+    """Settle the keys that wait in the queue: failed syncs, rows set aside, differences.
+
+    Each key is made to hold in the target what the source says now. A key that fails again stays
+    in the queue, is listed, and is tried later: "pgtandem retry" makes that now.
+
+    Exit status: 0 nothing is left, 1 entries remain, 2 error.
+    """
+    errors = output.stderr()
+    with db.postgres_errors(), sessions.interruptible():
+        # The work is done in a thread, so that Ctrl-C is taken at once.
+        with sessions.Team(target, 1) as team:
+            session = team.sessions[0]
+            deployed.find(session, name)
+            remarks = output.Remarks(errors)
+            remarks.listen(session)
+            try:
+                while True:
+                    work = team.start(session, recheck.drain, name)
+                    sessions.results([work], 1.0, lambda: None)
+                    if not follow:
+                        break
+                    time.sleep(interval)
+            except KeyboardInterrupt:
+                if not follow:
+                    raise
+        with sessions.connect(target) as session:
+            left = recheck.left(session, name)
+            failures = recheck.failures(session, name, LISTED_FAILURES)
+    if as_json:
+        output.print_json(
+            {
+                "mapping": name, "left": left["left"], "failed": left["failed"],
+                "failures": [each | {"key": output.key(each)} for each in failures],
+            }
+        )  # fmt: skip
+    elif not left["left"]:
+        click.echo(f"{name}: the queue is empty.")
+    else:
+        click.echo(f"{name}: {left['left']:,} entries left, {left['failed']:,} of them failed.")
+        output.print_failures(failures)
+    if left["left"]:
+        context.exit(1)

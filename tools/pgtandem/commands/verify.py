@@ -1,0 +1,150 @@
+"""pgtandem verify: does the target hold what the mapping says, row by row?"""
+
+from __future__ import annotations
+
+import click
+
+from pgtandem import compare, db, deployed, options, output, sessions
+from pgtandem.errors import PgtandemError
+
+
+def show_differences(differences: list[compare.Difference], limit: int) -> None:
+    """Print the first differences as a table: key, column, what it should be and what it is."""
+    if not differences:
+        return
+    output.print_table(
+        ("key", "", "column", "old (source)", "new (target)"),
+        (
+            (
+                each.key, each.kind, each.column or "(row)",
+                "" if each.kind == "extra" else _value(each, each.old),
+                "" if each.kind == "missing" else _value(each, each.new),
+            )
+            for each in differences[:limit]
+        ),
+    )  # fmt: skip
+    if len(differences) > limit:
+        click.echo(f"... and {len(differences) - limit:,} more (--limit)")
+
+
+def _value(difference: compare.Difference, value: str | None) -> str:
+    return output.quoted(value) if difference.column else output.shortened(value or "")
+
+
+def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
+    """A comparison as JSON."""
+    return {
+        "mapping": comparison.mapping, "comparison": comparison.stored,
+        "scope": comparison.scope, "equal": not comparison.differing,
+        "source_rows": comparison.source_rows, "target_rows": comparison.target_rows,
+        "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
+        "started_at": comparison.started_at, "snapshot": comparison.snapshot,
+        "seconds": round(comparison.seconds, 3),
+        "differences": [
+            vars(each) | {"key": output.key(vars(each))}
+            for each in comparison.differences[:limit]
+        ],
+    }  # fmt: skip
+
+
+def _show(comparison: compare.Comparison, limit: int) -> None:
+    what = "every row" if comparison.scope == "full" else "a sample"
+    verdict = "equal" if not comparison.differing else f"{comparison.differing:,} differences"
+    click.echo(
+        f"{comparison.mapping}: {verdict}. Compared {what} on one snapshot in"
+        f" {comparison.seconds:,.2f} s: {comparison.source_rows:,} rows of the source,"
+        f" {comparison.target_rows:,} of the target; {comparison.missing:,} missing,"
+        f" {comparison.extra:,} extra, {comparison.changed:,} changed."
+    )
+    show_differences(comparison.differences, limit)
+
+
+def _remark(comparison: compare.Comparison, mapping: deployed.Mapping, say: output.Remarks) -> None:
+    if comparison.scope == "sample":
+        say.say(
+            "A sample proves nothing about the rows that are not in it: one of 100 rows misses a"
+            " single bad row in 10,000 ninety-nine times in a hundred. Contract counts full"
+            " comparisons only."
+        )
+    if mapping.is_standby:
+        say.say("This is a standby: the result is not stored, so no gate knows of it.")
+    if comparison.differing:
+        if mapping.copy_state == "open":
+            say.say("The copy is not complete: what is not copied yet counts as missing.")
+        elif not mapping.is_standby:
+            say.say(f"To mend just these keys: pgtandem repair {mapping.name}")
+
+
+def run(
+    target: db.Target, name: str, jobs: int, keys: int | None, remarks: output.Remarks
+) -> tuple[compare.Comparison, deployed.Mapping]:
+    """Compare and store the result; progress on standard error."""
+    with (
+        output.Meter(remarks.console, f"verify {name}") as meter,
+        sessions.Team(target, jobs) as team,
+    ):
+        first = team.sessions[0]
+        mapping = deployed.find(first, name)
+        if mapping.phase == "contract":
+            raise PgtandemError(
+                f'Mapping "{name}" is contracted, so there is nothing to compare.',
+                detail="The archived table is as it was at contract and does not follow any more.",
+                hint="Revert its contract to keep both sides equal again.",
+            )
+        mapping.require("compared", "compared_keys", *(["chunk_keys"] if keys else []))
+        meter.show(None, f"{mapping.source} and {mapping.target}, {jobs} at work")
+        if keys:
+            comparison = compare.sample(first, mapping, keys)
+        else:
+            comparison = compare.full(
+                team, mapping, lambda: meter.show(None, "comparing every row")
+            )
+        if not mapping.is_standby:
+            compare.save(first, comparison)
+    return comparison, mapping
+
+
+@click.command()
+@options.mapping
+@click.option(
+    "--jobs", "-j", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True,
+    help="Sessions that compare at once, each a range of keys.",
+)  # fmt: skip
+@click.option(
+    "--sample", "keys", metavar="N", type=click.IntRange(1, 10_000),
+    help="Look at about N keys only, found in random blocks of both tables.",
+)  # fmt: skip
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(0, compare.STORED_KEYS), default=20,
+    show_default=True, help="Differences to print; up to 10,000 are stored.",
+)  # fmt: skip
+@options.as_json
+@options.database
+@click.pass_context
+def command(
+    context: click.Context,
+    target: db.Target,
+    name: str,
+    jobs: int,
+    keys: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Compare what the target holds with what it should hold, row by row.
+
+    All is read on one snapshot, so it is exact while everybody goes on writing. It takes no lock
+    that a writer would notice, and works on a standby, too. The result is stored: gate, contract
+    and repair go by it.
+
+    Exit status: 0 equal, 1 differences, 2 error.
+    """
+    remarks = output.Remarks(output.stderr())
+    with db.postgres_errors(), sessions.interruptible():
+        comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks)
+    if as_json:
+        output.print_json(document(comparison, limit))
+    else:
+        _show(comparison, limit)
+    _remark(comparison, mapping, remarks)
+    if comparison.differing:
+        context.exit(1)
