@@ -27,3 +27,4 @@ def database(command: Callable[..., Any]) -> Callable[..., Any]:
 
 mapping = click.argument("name", metavar="MAPPING")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+reason = click.option("--reason", metavar="TEXT", help="Why; it is written to pgtandem.event.")

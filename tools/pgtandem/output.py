@@ -79,14 +79,19 @@ def cell(value: object) -> Text:
     return Text(text, STYLES.get(text, ""))
 
 
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under headings; without a line of headings where all are empty."""
+    made = Table(box=None, pad_edge=False, show_header=any(headings))
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    for row in rows:
+        made.add_row(*map(cell, row))
+    return made
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings on standard output."""
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(cell, row))
-    stdout().print(table)
+    stdout().print(table(headings, rows))
 
 
 def quoted(value: str | None) -> str:
@@ -99,16 +104,20 @@ def shortened(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def print_failures(failures: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print the keys that failed, with their errors."""
-    console = console or stdout()
+def failure_lines(failures: Sequence[Mapping[str, Any]]) -> Text:
+    """The keys that failed, with their errors, a line each."""
+    lines = []
     for failure in failures:
         again = f", next try {failure['not_before'].astimezone():%H:%M:%S}"
         tries = f"{failure['attempts']} tries{again}" if failure["attempts"] else "not tried yet"
-        console.print(
-            f"  {failure['key']}  {failure['sqlstate']} {failure['message']} ({tries})",
-            soft_wrap=True,
-        )
+        lines.append(f"  {failure['key']}  {failure['sqlstate']} {failure['message']} ({tries})")
+    return Text("\n".join(lines))
+
+
+def print_failures(failures: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Print the keys that failed, with their errors."""
+    if failures:
+        (console or stdout()).print(failure_lines(failures), soft_wrap=True)
 
 
 def key(row: Mapping[str, Any]) -> Any:

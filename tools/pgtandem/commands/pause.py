@@ -1,0 +1,20 @@
+"""pgtandem pause: let a backfill wait."""
+
+from __future__ import annotations
+
+import click
+
+from pgtandem import control, db, options
+
+
+@click.command()
+@options.mapping
+@options.reason
+@options.database
+def command(target: db.Target, name: str, reason: str | None) -> None:
+    """Let every session of a backfill wait after its present chunk, until resume.
+
+    Nothing is lost, and both sides stay in sync meanwhile. The workers keep their sessions.
+    """
+    control.call(target, name, "pause", reason=reason)
+    click.echo(f"{name}: the backfill waits. To let it go on: pgtandem resume {name}")
