@@ -192,6 +192,8 @@ class Context:
         self.old = [self._old_column(mapping, name) for name in source.columns]
 
         self.key_array = _text_array(document.key)
+        self.reads = [sqltext.ident(name) for name in self._reads]
+        self.target_columns = [sqltext.ident(name) for name in target.columns]
         self.reads_array = _text_array(self._reads)
         self.source_array_of_columns = _text_array(list(source.columns))
         self.tables = f"{{{_element(self.source)},{_element(self.target)}}}"
