@@ -75,6 +75,17 @@ def gear_template(server: Server, engine_template: str) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def filled_template(server: Server, engine_template: str) -> Iterator[str]:
+    """Like gear_template, with 300 users and 3,000 items that were there before the triggers."""
+    with fresh_database(server, "filled_template", engine_template) as name:
+        owner = server.dsn(name, OWNER)
+        psql(GEAR / "legacy.sql", owner)
+        psql(GEAR / "generate.sql", owner, users=300, items=3000)
+        sqitch("deploy", "--to-change", "gear_sync", dsn=owner, project=GEAR)
+        yield name
+
+
 @pytest.fixture
 def make_database(server: Server) -> Iterator[Callable[..., str]]:
     """Make further databases: make_database(template) returns the owner's connection string."""
@@ -103,6 +114,12 @@ def dsn(make_database: Callable[..., str], engine_template: str) -> str:
 def gear_dsn(make_database: Callable[..., str], gear_template: str) -> str:
     """A database with the engine and gear up to gear_sync, without rows, as its owner."""
     return make_database(gear_template)
+
+
+@pytest.fixture
+def filled_dsn(make_database: Callable[..., str], filled_template: str) -> str:
+    """A database with the engine and gear up to gear_sync, 3,000 items to copy, as its owner."""
+    return make_database(filled_template)
 
 
 @pytest.fixture

@@ -87,6 +87,20 @@ def _watch(
         meter.show(float(row["percent"] or 0), _describe(row))
 
 
+def _final(name: str, futures: list[Future[None]], monitor: Monitor) -> dict[str, Any]:
+    """The progress at the end; where the server is gone, an error that says how to go on."""
+    try:
+        return monitor.progress()
+    except (psycopg.OperationalError, PgtandemError) as error:
+        lost = [each for future in futures if (each := future.exception())]
+        raise PgtandemError(
+            "The database went away.",
+            detail=" ".join(str(each).strip() for each in [*lost[:1], error]),
+            hint="What was copied stays copied. When it is back, run it again:"
+            f" pgtandem backfill {name}",
+        ) from error
+
+
 def _judge(
     name: str, futures: list[Future[None]], final: dict[str, Any], monitor: Monitor, out: Console
 ) -> str:
@@ -157,7 +171,7 @@ def command(
                     remarks.listen(session)
                     futures.append(team.start(session, _call, name, max_time))
                 _watch(futures, monitor, meter, remarks)
-            final = monitor.progress()
+            final = _final(name, futures, monitor)
             state = _judge(name, futures, final, monitor, errors)
         except KeyboardInterrupt:
             final, state = monitor.progress(), "interrupted"
