@@ -18,9 +18,10 @@ CREATE TYPE pgtandem.backfill_step AS (
     wait     double precision
 );
 COMMENT ON TYPE pgtandem.backfill_step IS
-    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck); blocks '
-    'a chunk; strategy of the last chunk; deadline; older: virtual transactions that may hold an older '
-    'snapshot; upto: last queue id to be drained before the copy can close; wait: seconds.';
+    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck); '
+    'blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions that may '
+    'hold an older snapshot; upto: last queue id to be drained before the copy can close; wait: '
+    'seconds.';
 
 CREATE FUNCTION pgtandem._backfill_start(p_mapping text, p_max_time interval)
 RETURNS pgtandem.backfill_step
@@ -35,7 +36,8 @@ BEGIN
         RAISE EXCEPTION 'mapping "%" is in phase %: there is nothing to backfill',
             p_mapping, v_mapping.phase
             USING ERRCODE = 'TD007',
-                  HINT = format('Deploy its triggers first: sqitch deploy --to %s_sync.', p_mapping);
+                  HINT = format('Deploy its triggers first: sqitch deploy --to %s_sync.',
+                                p_mapping);
     END IF;
     v_step.stage := CASE v_mapping.copy_state WHEN 'complete' THEN 'done' ELSE 'copy' END;
     v_step.blocks := 64;
@@ -67,15 +69,15 @@ AS $$
       AND l.pid <> pg_backend_pid()
       AND (a.datname IS NULL OR a.datname = current_database())
       AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
-      -- Without a snapshot (idle in a READ COMMITTED transaction, as Sqitch is) it sees every chunk.
-      -- Where we may not look (state NULL), we take it for a holder.
+      -- Without a snapshot (idle in a READ COMMITTED transaction, as Sqitch is) it sees every
+      -- chunk. Where we may not look (state NULL), we take it for a holder.
       AND (a.state IS NULL OR a.backend_xmin IS NOT NULL)
       AND (p_older IS NULL OR l.virtualtransaction = ANY (p_older));
 $$;
 COMMENT ON FUNCTION pgtandem._snapshot_holders(text[]) IS
-    'The virtual transactions of other sessions that now hold a snapshot in this database, or those of '
-    'p_older that still do; NULL: none. Sessions of other roles are only seen through with pg_monitor; '
-    'without it each of their open transactions counts.';
+    'The virtual transactions of other sessions that now hold a snapshot in this database, or '
+    'those of p_older that still do; NULL: none. Sessions of other roles are only seen through '
+    'with pg_monitor; without it each of their open transactions counts.';
 
 CREATE FUNCTION pgtandem._backfill_close(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
@@ -118,6 +120,7 @@ BEGIN
         IF (pgtandem.mapping_of(p_mapping)).copy_state <> 'open' THEN
             p_step.stage := 'done';
         ELSIF pgtandem._list_new_leaves(p_mapping) > 0
+              OR (pgtandem.mapping_of(p_mapping)).sweep
               OR EXISTS (SELECT FROM pgtandem.chunk WHERE mapping = p_mapping AND done_at IS NULL) THEN
             p_step.stage := 'copy';
         ELSE
@@ -137,6 +140,24 @@ COMMENT ON FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step) IS
     'One step from "every chunk is done" to "complete": wait for older snapshots as CREATE INDEX '
     'CONCURRENTLY does, drain what was queued until then, close the copy.';
 
+CREATE FUNCTION pgtandem._sweep(p_mapping text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM pgtandem.mapping WHERE name = p_mapping AND sweep FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        EXECUTE format('SELECT %I.queue_extra()', 'pgtandem_' || p_mapping);
+        UPDATE pgtandem.mapping SET sweep = false WHERE name = p_mapping;
+        RETURN true;
+    END IF;
+    RETURN NOT (pgtandem.mapping_of(p_mapping)).sweep;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._sweep(text) IS
+    'Queues, once a copy, the rows of the target that have no image; a copy by the rows of the '
+    'source does not see them. False where another worker is at it.';
+
 CREATE FUNCTION pgtandem._backfill_step(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -146,8 +167,8 @@ DECLARE
     v_copied  pgtandem.copied;
     v_reason  text;
     v_wal     pg_lsn := pg_current_wal_insert_lsn();
-    v_target  double precision := extract(epoch FROM
-                     pgtandem._setting(v_mapping.settings, 'backfill', 'chunk_time', '0.2s')::interval);
+    v_target  double precision := extract(epoch FROM pgtandem._setting(
+                     v_mapping.settings, 'backfill', 'chunk_time', '0.2s')::interval);
 BEGIN
     IF clock_timestamp() > p_step.deadline THEN
         p_step.stage := 'stopped';
@@ -164,7 +185,11 @@ BEGIN
         -- Done is committed with the copy, so a crash that loses the commit loses both.
         PERFORM set_config('synchronous_commit', 'off', true);
         v_copied := pgtandem._copy_next(p_mapping, p_step.blocks, p_step.strategy);
-        IF v_copied.outcome = 'none' THEN
+        IF v_copied.outcome = 'none' AND NOT pgtandem._sweep(p_mapping) THEN
+            PERFORM pgtandem._worker_waits('another worker that looks for rows without a source');
+            p_step.wait := 0.05;
+            RETURN;
+        ELSIF v_copied.outcome = 'none' THEN
             p_step.older := pgtandem._snapshot_holders();
             p_step.stage := 'wait';
             RETURN;
@@ -248,10 +273,12 @@ END;
 $$;
 COMMENT ON PROCEDURE pgtandem.backfill(text, interval) IS
     'Copies what was in the source before its triggers, a chunk a transaction, until the copy is '
-    'proven complete or p_max_time is over. Run it in as many sessions as should work in parallel; '
-    'interrupt and repeat it at will. TD001 unknown mapping, TD007 no triggers yet, TD008 bad rows.';
+    'proven complete or p_max_time is over. Run it in as many sessions as should work in '
+    'parallel; interrupt and repeat it at will. TD001 unknown mapping, TD007 no triggers yet, '
+    'TD008 bad rows.';
 
-CREATE FUNCTION pgtandem.require_small_rest(p_mapping text, p_blocks bigint DEFAULT 12800) RETURNS void
+CREATE FUNCTION pgtandem.require_small_rest(p_mapping text, p_blocks bigint DEFAULT 12800)
+RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -267,10 +294,12 @@ BEGIN
     IF v_rest > p_blocks THEN
         RAISE EXCEPTION 'the copy of mapping "%" has % blocks to go', p_mapping, v_rest
             USING ERRCODE = 'TD019',
-                  DETAIL = format('A deploy copies at most %s blocks itself, as it cannot show progress '
-                                  'and would go on unseen if its client were killed.', p_blocks),
-                  HINT = format('pgtandem backfill %s --jobs 2, or in psql: CALL pgtandem.backfill(%L); '
-                                'then deploy again.', p_mapping, p_mapping);
+                  DETAIL = format('A deploy copies at most %s blocks itself, as it cannot show '
+                                  'progress and would go on unseen if its client were killed.',
+                                  p_blocks),
+                  HINT = format('pgtandem backfill %s --jobs 2, or in psql: '
+                                'CALL pgtandem.backfill(%L); then deploy again.',
+                                p_mapping, p_mapping);
     END IF;
 END;
 $$;

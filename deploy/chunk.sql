@@ -35,7 +35,8 @@ COMMENT ON COLUMN pgtandem.chunk.done_at IS 'When it was copied; NULL: to do.';
 COMMENT ON COLUMN pgtandem.chunk.rows IS 'Rows that the copy wrote.';
 COMMENT ON COLUMN pgtandem.chunk.set_aside IS 'Rows that failed one by one and went to the queue.';
 COMMENT ON COLUMN pgtandem.chunk.seconds IS 'Time the copy took, in seconds.';
-COMMENT ON COLUMN pgtandem.chunk.strategy IS 'insert, skip, ignore, overwrite or rows: see copy_chunk.';
+COMMENT ON COLUMN pgtandem.chunk.strategy IS
+    'insert, skip, ignore, overwrite or rows: see copy_chunk.';
 COMMENT ON COLUMN pgtandem.chunk.worker IS 'Process id of the session that copied it.';
 
 CREATE FUNCTION pgtandem._leaves(p_table regclass) RETURNS SETOF regclass
@@ -62,7 +63,8 @@ AS $$
     ORDER BY b;
 $$;
 COMMENT ON FUNCTION pgtandem._list_chunks(text, regclass) IS
-    'Lists a table anew in chunks of 512 blocks. Rows beyond its present end belong to the triggers.';
+    'Lists a table anew in chunks of 512 blocks. Rows beyond its present end belong to the '
+    'triggers.';
 
 CREATE FUNCTION pgtandem._list_new_leaves(p_mapping text) RETURNS integer
 LANGUAGE plpgsql
@@ -98,10 +100,15 @@ BEGIN
     -- A writer that read "complete" and is still at work would not queue what it takes away.
     PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source, v_mapping.target], 'SHARE ROW EXCLUSIVE');
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', v_mapping.target) INTO v_has_rows;
-    DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
+    -- Also the rest of a chunk that a worker cut while we waited for it.
+    LOOP
+        DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
+        EXIT WHEN NOT FOUND;
+    END LOOP;
     UPDATE pgtandem.mapping
     SET copy_state = 'open',
         copy_strategy = CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END,
+        sweep = v_has_rows,
         copy_changed = clock_timestamp()
     WHERE name = p_mapping;
     PERFORM pgtandem.log_event(p_mapping, 'copy', jsonb_build_object(
@@ -109,8 +116,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.open_copy(text) IS
-    'Opens the copy, or opens it again from the first block. Rows that the target has already may be '
-    'an older image, and are then overwritten. Locks both tables SHARE ROW EXCLUSIVE until commit.';
+    'Opens the copy, or opens it again from the first block. Rows that the target has already may '
+    'be an older image, and are then overwritten. Locks both tables SHARE ROW EXCLUSIVE until '
+    'commit.';
 
 CREATE FUNCTION pgtandem.close_sync(p_mapping text) RETURNS void
 LANGUAGE plpgsql

@@ -14,8 +14,9 @@ CREATE TYPE pgtandem.copied AS (
     waiters  integer
 );
 COMMENT ON TYPE pgtandem.copied IS
-    'What became of one chunk: outcome (done, halved, relisted, busy: others work on the rest, none: '
-    'all are done); its blocks; rows written; seconds; strategy; sessions that waited for it.';
+    'What became of one chunk: outcome (done, halved, relisted, busy: others work on the rest, '
+    'none: all are done); its blocks; rows written; seconds; strategy; sessions that waited for '
+    'it.';
 
 CREATE FUNCTION pgtandem._claim(p_mapping text, p_blocks bigint) RETURNS pgtandem.chunk
 LANGUAGE plpgsql
@@ -37,7 +38,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._claim(text, bigint) IS
-    'Locks the next chunk that no other session works on, cut to p_blocks; NULL where there is none.';
+    'Locks the next chunk that no other session works on, cut to p_blocks; NULL where there is '
+    'none.';
 
 CREATE FUNCTION pgtandem._cut(p_chunk pgtandem.chunk, p_block bigint) RETURNS pgtandem.chunk
 LANGUAGE plpgsql
@@ -51,7 +53,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._cut(pgtandem.chunk, bigint) IS
-    'Ends a chunk before p_block, lists the rest as a chunk of its own, and returns the first part.';
+    'Ends a chunk before p_block, lists the rest as a chunk of its own, and returns the first '
+    'part.';
 
 CREATE FUNCTION pgtandem._copy_rows(p_chunk pgtandem.chunk, OUT rows bigint, OUT set_aside integer)
 LANGUAGE plpgsql
@@ -74,7 +77,8 @@ BEGIN
         EXCEPTION
             WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
-                PERFORM pgtandem.record_failure(p_chunk.mapping, v_key, 'copy', v_sqlstate, v_message);
+                PERFORM pgtandem.record_failure(p_chunk.mapping, v_key, 'copy', v_sqlstate,
+                                                v_message);
                 set_aside := set_aside + 1;
         END;
     END LOOP;
@@ -83,7 +87,11 @@ $$;
 COMMENT ON FUNCTION pgtandem._copy_rows(pgtandem.chunk) IS
     'Copies a chunk row by row; a row that fails is set aside: its error stored, its key queued.';
 
-CREATE FUNCTION pgtandem._copy_chunk(p_chunk pgtandem.chunk, p_strategy text, OUT copied pgtandem.copied)
+CREATE FUNCTION pgtandem._copy_chunk(
+    p_chunk    pgtandem.chunk,
+    p_strategy text,
+    OUT copied pgtandem.copied
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -125,8 +133,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._copy_chunk(pgtandem.chunk, text) IS
-    'Copies a chunk with the fastest strategy that goes through: insert, then skip what is there, then '
-    'ON CONFLICT DO NOTHING; 40001, 40P01 and 55P03 are tried three times. outcome NULL: it failed.';
+    'Copies a chunk with the fastest strategy that goes through: insert, then skip what is there, '
+    'then ON CONFLICT DO NOTHING; 40001, 40P01 and 55P03 are tried three times. outcome NULL: it '
+    'failed.';
 
 CREATE FUNCTION pgtandem._copy_next(p_mapping text, p_blocks bigint, p_strategy text)
 RETURNS pgtandem.copied
@@ -146,6 +155,10 @@ BEGIN
                                  THEN 'busy' ELSE 'none' END;
         RETURN v_copied;
     END IF;
+    -- The copy may have been opened again since the caller looked; its chunks say so, once claimed.
+    IF (pgtandem.mapping_of(p_mapping)).copy_strategy = 'overwrite' THEN
+        p_strategy := 'overwrite';
+    END IF;
     -- Below deadlock_timeout and below the lock_timeout of the sync triggers: ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     v_start := clock_timestamp();
@@ -157,7 +170,8 @@ BEGIN
         v_copied.outcome := 'halved';
         RETURN v_copied;
     ELSIF v_copied.outcome IS NULL THEN
-        SELECT r.rows, r.set_aside INTO v_copied.rows, v_aside FROM pgtandem._copy_rows(v_chunk) AS r;
+        SELECT r.rows, r.set_aside INTO v_copied.rows, v_aside
+        FROM pgtandem._copy_rows(v_chunk) AS r;
         v_copied.outcome := 'done';
         v_copied.strategy := 'rows';
     END IF;
@@ -181,8 +195,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._copy_next(text, bigint, text) IS
-    'Claims a chunk, copies it and marks it done, all in the calling transaction; halves a chunk that '
-    'fails, and sets the single bad rows of the last block aside.';
+    'Claims a chunk, copies it and marks it done, all in the calling transaction; halves a chunk '
+    'that fails, and sets the single bad rows of the last block aside.';
 
 CREATE FUNCTION pgtandem._relist(p_chunk pgtandem.chunk) RETURNS void
 LANGUAGE plpgsql

@@ -15,6 +15,7 @@ CREATE TABLE pgtandem.mapping (
     copy_state    text NOT NULL DEFAULT 'none' CHECK (copy_state IN ('none', 'open', 'complete')),
     copy_strategy text NOT NULL DEFAULT 'insert' CHECK (copy_strategy IN ('insert', 'overwrite')),
     copy_changed  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sweep         boolean NOT NULL DEFAULT false,
     paused_by     text,
     settings      jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
     rendered_by   text NOT NULL,
@@ -39,6 +40,9 @@ COMMENT ON COLUMN pgtandem.mapping.copy_state IS
 COMMENT ON COLUMN pgtandem.mapping.copy_strategy IS
     'insert: rows that the target has already are right. overwrite: they may be an older image.';
 COMMENT ON COLUMN pgtandem.mapping.copy_changed IS 'When copy_state last changed.';
+COMMENT ON COLUMN pgtandem.mapping.sweep IS
+    'Whether the copy still has to queue the rows of the target that have no image: deleted in the '
+    'source, or out of the filter, while there were no triggers or other ones.';
 COMMENT ON COLUMN pgtandem.mapping.paused_by IS 'Who paused the backfill; NULL where it may run.';
 COMMENT ON COLUMN pgtandem.mapping.settings IS
     'The sections sync, backfill, compare, gate and contract of the mapping file.';
@@ -119,7 +123,8 @@ DECLARE
     v_from text := (pgtandem.mapping_of(p_mapping)).phase;
 BEGIN
     UPDATE pgtandem.mapping SET phase = p_phase WHERE name = p_mapping;
-    PERFORM pgtandem.log_event(p_mapping, 'phase', jsonb_build_object('from', v_from, 'to', p_phase));
+    PERFORM pgtandem.log_event(p_mapping, 'phase',
+                               jsonb_build_object('from', v_from, 'to', p_phase));
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.set_phase(text, text) IS
@@ -143,6 +148,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.forget_mapping(text) IS
-    'Removes a mapping with its chunks, queue and comparisons; its events stay. TD003 after expand.';
+    'Removes a mapping with its chunks, queue and comparisons; its events stay. TD003 after '
+    'expand.';
 
 COMMIT;

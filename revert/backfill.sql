@@ -7,6 +7,7 @@ DROP FUNCTION pgtandem.require_small_rest(text, bigint);
 DROP PROCEDURE pgtandem.backfill(text, interval);
 DROP FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step);
 DROP FUNCTION pgtandem._backfill_step(text, pgtandem.backfill_step);
+DROP FUNCTION pgtandem._sweep(text);
 DROP FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step);
 DROP FUNCTION pgtandem._snapshot_holders(text[]);
 DROP FUNCTION pgtandem._backfill_start(text, interval);

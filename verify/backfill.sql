@@ -7,6 +7,7 @@ SELECT 'pgtandem.backfill_step'::regtype;
 SELECT 'pgtandem._backfill_start(text, interval)'::regprocedure;
 SELECT 'pgtandem._snapshot_holders(text[])'::regprocedure;
 SELECT 'pgtandem._backfill_close(text, pgtandem.backfill_step)'::regprocedure;
+SELECT 'pgtandem._sweep(text)'::regprocedure;
 SELECT 'pgtandem._backfill_step(text, pgtandem.backfill_step)'::regprocedure;
 SELECT 'pgtandem._backfill_end(text, pgtandem.backfill_step)'::regprocedure;
 SELECT 'pgtandem.backfill(text, interval)'::regprocedure;

@@ -17,7 +17,7 @@ CREATE TABLE shop.part PARTITION OF shop.parts DEFAULT;
 
 SELECT columns_are('pgtandem', 'mapping', ARRAY[
     'name', 'hash', 'source', 'target', 'key', 'phase', 'copy_state', 'copy_strategy', 'copy_changed',
-    'paused_by', 'settings', 'rendered_by', 'deployed_at', 'deployed_by'
+    'sweep', 'paused_by', 'settings', 'rendered_by', 'deployed_at', 'deployed_by'
 ]);
 SELECT col_is_pk('pgtandem', 'mapping', 'name', 'name is the key');
 

@@ -128,6 +128,21 @@ $chunk_keys$;
 COMMENT ON FUNCTION pgtandem_gear.chunk_keys(regclass, bigint, bigint) IS
     'The keys of the rows in a range of blocks of the source.';
 
+CREATE OR REPLACE FUNCTION pgtandem_gear.queue_extra() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $queue_extra$
+    INSERT INTO pgtandem.recheck (mapping, key, reason)
+    SELECT 'gear', jsonb_build_array(t.id), 'gone'
+    FROM gear_ops.gear_items AS t
+    WHERE NOT EXISTS (SELECT FROM pgtandem_gear.image AS i
+                      WHERE i.id = t.id);
+$queue_extra$;
+REVOKE ALL ON FUNCTION pgtandem_gear.queue_extra() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.queue_extra() IS
+    'Queues the keys of the target that have no image. Called by pgtandem._sweep, once a copy over a '
+    'target that had rows.';
+
 -- Rows go in sorted by the key of the target, whose index then grows in order.
 CREATE OR REPLACE FUNCTION pgtandem_gear.copy_chunk(
     p_relation    regclass,
@@ -258,7 +273,9 @@ BEGIN
     -- Triggers of the application that write this table again run between the rows of a statement.
     -- Where that has happened, NEW may be older than the row: read the row.
     IF v_state = 'nested' AND TG_OP <> 'DELETE' THEN
-        SELECT s.* INTO v_new FROM user_core.old_equipment AS s
+        SELECT s.id, s.user_id, s.name, s.type, s.brand, s.created_at
+        INTO v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at
+        FROM user_core.old_equipment AS s
         WHERE s.id = v_new.id;
         IF NOT FOUND THEN
             RETURN NULL;
@@ -435,7 +452,9 @@ DECLARE
 BEGIN
     -- As in sync_forward: a trigger of the application may have written the row again meanwhile.
     IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
-        SELECT t.* INTO v_new FROM gear_ops.gear_items AS t
+        SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at, t.updated_at
+        INTO v_new.id, v_new.user_id, v_new.name, v_new.category, v_new.brand, v_new.status, v_new.role, v_new.created_at, v_new.updated_at
+        FROM gear_ops.gear_items AS t
         WHERE t.id = v_new.id;
         IF NOT FOUND OR (TG_OP = 'INSERT' AND EXISTS (
                SELECT FROM user_core.old_equipment AS source WHERE source.id = v_new.id)) THEN
