@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -131,15 +132,19 @@ def _from_sqitch(name: str, origin: str, settings: Callable[[], Mapping[str, str
     )
 
 
-def sqitch_settings() -> dict[str, str]:
+def sqitch_settings(directory: Path | None = None) -> dict[str, str]:
     """Sqitch's settings by name, as Sqitch reads them; empty without Sqitch.
+
+    Args:
+        directory: whose sqitch.conf counts; the current one if not given.
 
     Source: `sqitch config --list`, which merges the system's, the user's and ./sqitch.conf.
     """
     try:
         done = subprocess.run(
-            ["sqitch", "config", "--list"], capture_output=True, text=True, check=False
-        )
+            ["sqitch", "config", "--list"],
+            cwd=directory, capture_output=True, text=True, check=False,
+        )  # fmt: skip
     except FileNotFoundError:
         return {}
     pairs = (line.partition("=") for line in done.stdout.splitlines())

@@ -14,16 +14,17 @@ import jinja2
 from jinja2.ext import Extension
 
 from pgtandem import __version__, paths, sqltext
+from pgtandem.project import KINDS
 from pgtandem.spec import Column, Mapping
 
 PHASES = ("expand", "sync", "backfill", "contract")
-KINDS = ("deploy", "revert", "verify")
 REQUIRES = {
     "expand": ("pgtandem:require", "pgtandem:comparison", "pgtandem:progress", "pgtandem:gate"),
     "sync": ("pgtandem:drain",),
     "backfill": ("pgtandem:backfill", "pgtandem:control"),
     "contract": ("pgtandem:contract",),
 }
+REWORK_REQUIRES = ("pgtandem:rework",)
 NOTES = {
     "expand": "what the target should hold, and the comparison",
     "sync": "triggers that keep both sides equal",
@@ -264,7 +265,7 @@ class Context:
         # Not a join: a view with an outer join refuses SELECT ... FOR UPDATE.
         same_key = " AND ".join(f"archived.{k.plain} = target.{k.name}" for k in self.key)
         quoted = sqltext.ident(name)
-        value = f"(SELECT archived.{quoted} FROM {self.archived} AS archived WHERE {same_key})"
+        value = f"(SELECT archived.{quoted} FROM {self.archived} AS archived WHERE {same_key})"  # noqa: S608
         return OldColumn(quoted, value)
 
 
@@ -310,22 +311,60 @@ def _sql_literal(value: Any) -> str:
     return sqltext.literal(text)
 
 
-def scripts(mapping: Mapping, project: str) -> dict[Path, str]:
+@dataclass(frozen=True)
+class Former:
+    """What a reworked mapping was before: Sqitch keeps its scripts under a tag.
+
+    Attributes:
+        tag: the tag, without its @.
+        expand: the deploy script of expand at that tag.
+        sync: the deploy script of sync at that tag.
+        phase: the last phase that the former mapping has in the plan before the tag.
+    """
+
+    tag: str
+    expand: str
+    sync: str
+    phase: str
+
+
+def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dict[Path, str]:
     """Every rendered script by its path in the Sqitch project.
 
     Args:
         mapping: a valid mapping.
         project: the name of the Sqitch project, for the headers.
+        former: what the mapping was before a rework; then expand goes from that to this in one
+            transaction, and back in its revert, and sync finds its work done.
     """
     context = Context(mapping, project)
-    rendered = {}
+    rendered: dict[Path, str] = {}
+
+    def add(kind: str, phase: str, template: str, **more: Any) -> None:
+        needs = requires(mapping, phase, reworked=former is not None)
+        made = environment().get_template(template).render(m=context, requires=needs, **more)
+        rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = _tidy(
+            [line.rstrip(" ") for line in made.rstrip().split("\n")]
+        )
+
     for phase in phases(mapping):
         for kind in KINDS:
-            template = environment().get_template(f"{phase}_{kind}.sql.j2")
-            text = template.render(m=context, requires=requires(mapping, phase)).rstrip()
-            lines = [line.rstrip(" ") for line in text.split("\n")]
-            rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = _tidy(lines)
+            add(kind, phase, f"{phase}_{kind}.sql.j2")
+    if former:
+        parts = [rendered[Path("deploy") / f"{mapping.name}_{p}.sql"] for p in PHASES[:2]]
+        was = [former.expand, former.sync]
+        add("deploy", "expand", "rework_deploy.sql.j2", former=former, body=_bodies(parts))
+        add("revert", "expand", "rework_revert.sql.j2", former=former, body=_bodies(was))
+        add("deploy", "sync", "rework_sync_deploy.sql.j2", former=former)
+        add("revert", "sync", "rework_sync_revert.sql.j2", former=former)
     return rendered
+
+
+def _bodies(parts: list[str]) -> str:
+    """What stands between BEGIN and COMMIT of scripts, one after the other."""
+    return "\n\n".join(
+        part.partition("\nBEGIN;\n")[2].rpartition("\nCOMMIT;\n")[0].strip("\n") for part in parts
+    )
 
 
 def _tidy(lines: list[str]) -> str:
@@ -343,9 +382,10 @@ def phases(mapping: Mapping) -> tuple[str, ...]:
     return PHASES if plain else PHASES[:-1]
 
 
-def requires(mapping: Mapping, phase: str) -> list[str]:
+def requires(mapping: Mapping, phase: str, reworked: bool = False) -> list[str]:
     """The Sqitch changes that a phase requires."""
     own = list(mapping.document.requires) if phase == "expand" else []
     before = PHASES.index(phase) - 1
     previous = [f"{mapping.name}_{PHASES[before]}"] if before >= 0 else []
-    return [*own, *previous, *REQUIRES[phase]]
+    engine = [*REQUIRES[phase], *(REWORK_REQUIRES if reworked and phase == "expand" else ())]
+    return [*own, *previous, *engine]
