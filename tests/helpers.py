@@ -51,8 +51,11 @@ class Session:
     def result(self) -> list[tuple[Any, ...]]:
         """The rows of the statement that was sent; raises what it raised."""
         assert self._pending is not None, "nothing was sent"
-        pending, self._pending = self._pending, None
-        return pending.result(TIMEOUT)
+        try:
+            return self._pending.result(TIMEOUT)
+        finally:
+            if self._pending.done():  # else close() still has to cancel it
+                self._pending = None
 
     def run(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Send a statement and wait for its rows."""

@@ -97,15 +97,16 @@ class World:
         """A session that `hold` can stop."""
         return self.session(name="held")
 
+    def unseen(self, *statements: str) -> None:
+        """Write what no trigger carries over, as before the sync or by an error of ours."""
+        with self.owner.connection.transaction():
+            self.owner.run("SELECT set_config('pgtandem_gear.depth', '0', true)")
+            for statement in statements:
+                self.owner.run(statement)
+
     def rows(self, *numbers: int) -> None:
-        """Rows of the source that no trigger has seen, as from before the sync."""
-        self.owner.run(f"ALTER TABLE {SOURCE} DISABLE TRIGGER USER")
-        for number in numbers:
-            self.owner.run(insert(number))
-        self.owner.run(f"ALTER TABLE {SOURCE} ENABLE ALWAYS TRIGGER pgtandem_gear_write")
-        self.owner.run(f"ALTER TABLE {SOURCE} ENABLE ALWAYS TRIGGER pgtandem_gear_update")
-        self.owner.run(f"ALTER TABLE {SOURCE} ENABLE ALWAYS TRIGGER pgtandem_gear_moved")
-        self.owner.run(f"ALTER TABLE {SOURCE} ENABLE ALWAYS TRIGGER pgtandem_gear_truncate")
+        """Rows of the source from before the sync."""
+        self.unseen(*[insert(number) for number in numbers])
 
     @contextmanager
     def hold(self, number: int | None = None, event: str = "INSERT") -> Iterator[Session]:
@@ -160,6 +161,12 @@ class World:
             "WHERE changed OR NOT in_source OR NOT in_target"
         )
 
+    def queue(self, number: int) -> None:
+        """Queue a key, as a repair does."""
+        self.owner.run(
+            f"SELECT pgtandem.queue('gear', jsonb_build_array({uid(number)}::uuid), 'difference')"
+        )
+
     def queued(self) -> int:
         """Entries in the queue."""
         return int(self.value("SELECT count(*) FROM pgtandem.recheck"))
@@ -177,6 +184,10 @@ class World:
             if not self.queued():
                 return
         raise AssertionError(self.owner.run("SELECT * FROM pgtandem.recheck"))
+
+    def list_chunks(self) -> None:
+        """List the chunks, as a backfill does before it copies the first."""
+        self.owner.run("SELECT pgtandem._backfill_start('gear', NULL)")
 
     def backfill(self) -> None:
         """Run the backfill to its end."""
