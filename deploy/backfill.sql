@@ -121,7 +121,8 @@ BEGIN
             p_step.stage := 'done';
         ELSIF pgtandem._list_new_leaves(p_mapping) > 0
               OR (pgtandem.mapping_of(p_mapping)).sweep
-              OR EXISTS (SELECT FROM pgtandem.chunk WHERE mapping = p_mapping AND done_at IS NULL) THEN
+              OR EXISTS (SELECT FROM pgtandem.chunk
+                         WHERE mapping = p_mapping AND done_at IS NULL) THEN
             p_step.stage := 'copy';
         ELSE
             UPDATE pgtandem.mapping

@@ -26,8 +26,10 @@ CREATE INDEX comparison_mapping_idx ON pgtandem.comparison (mapping, id);
 COMMENT ON TABLE pgtandem.comparison IS 'Comparisons of image and target, each on one snapshot.';
 COMMENT ON COLUMN pgtandem.comparison.id IS 'Number of the comparison.';
 COMMENT ON COLUMN pgtandem.comparison.mapping IS 'Name of the mapping.';
-COMMENT ON COLUMN pgtandem.comparison.hash IS 'Of the mapping then deployed; another one now: it no longer counts.';
-COMMENT ON COLUMN pgtandem.comparison.scope IS 'full: every row. sample: some keys; proves nothing.';
+COMMENT ON COLUMN pgtandem.comparison.hash IS
+    'Of the mapping then deployed; another one now: it no longer counts.';
+COMMENT ON COLUMN pgtandem.comparison.scope IS
+    'full: every row. sample: some keys; proves nothing.';
 COMMENT ON COLUMN pgtandem.comparison.started_at IS 'When its snapshot was taken.';
 COMMENT ON COLUMN pgtandem.comparison.finished_at IS 'When its result was stored.';
 COMMENT ON COLUMN pgtandem.comparison.snapshot IS 'pg_current_snapshot() of it.';
@@ -88,13 +90,14 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- An update by key scans an index once, a delete once more for our trigger.
-    SELECT coalesce(sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0) - n_tup_upd - 2 * n_tup_del), 0)
+    SELECT coalesce(sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0)
+                        - n_tup_upd - 2 * n_tup_del), 0)
     FROM pg_stat_all_tables
     WHERE relid = p_table OR relid IN (SELECT t.relid FROM pg_partition_tree(p_table) AS t);
 $$;
 COMMENT ON FUNCTION pgtandem.reads_of(regclass) IS
-    'Scans of a table that no update or delete by key explains, from pg_stat_all_tables: only its growth '
-    'means something, and a few scans more or less do not.';
+    'Scans of a table that no update or delete by key explains, from pg_stat_all_tables: only its '
+    'growth means something, and a few scans more or less do not.';
 
 CREATE FUNCTION pgtandem.save_comparison(
     p_mapping     text,
@@ -115,8 +118,8 @@ DECLARE
     v_id bigint;
 BEGIN
     INSERT INTO pgtandem.comparison
-        (mapping, hash, scope, started_at, snapshot, source_rows, target_rows, missing, extra, changed,
-         source_reads)
+        (mapping, hash, scope, started_at, snapshot, source_rows, target_rows, missing, extra,
+         changed, source_reads)
     VALUES (p_mapping, p_hash, p_scope, p_started_at, p_snapshot, p_source_rows, p_target_rows,
             p_missing, p_extra, p_changed,
             pgtandem.reads_of((pgtandem.mapping_of(p_mapping)).source))
@@ -137,16 +140,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
-    v_pages   numeric := (SELECT sum(greatest(relpages, 1)) FROM pg_class
-                          WHERE oid IN (SELECT l::oid FROM pgtandem._leaves(v_mapping.target) AS l));
+    v_pages   numeric := (SELECT sum(greatest(c.relpages, 1))
+                          FROM pgtandem._leaves(v_mapping.target) AS l
+                          JOIN pg_class AS c ON c.oid = l);
     v_cuts    text[];
 BEGIN
     -- Two collations may order the keys of the two sides differently.
-    IF p_parts < 2 OR (SELECT count(DISTINCT attcollation) > 1 FROM pg_attribute
-                       WHERE attname = v_mapping.key[1]
-                         AND attrelid IN (v_mapping.target,
-                                          format('%I.image', 'pgtandem_' || p_mapping)::regclass)) THEN
-        RETURN '{}';
+    IF p_parts < 2
+       OR (SELECT count(DISTINCT attcollation) > 1 FROM pg_attribute
+           WHERE attname = v_mapping.key[1]
+             AND attrelid IN (v_mapping.target,
+                              format('%I.image', 'pgtandem_' || p_mapping)::regclass)) THEN
+        RETURN ARRAY[]::text[];
     END IF;
     -- A sample of about 300 pages, or all of a small table.
     EXECUTE format(
@@ -161,8 +166,8 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.key_cuts(text, integer) IS
     'Values of the first key column, as text and in order, that cut the target into p_parts about '
-    'equal ranges; fewer where the table is small. Estimated from a sample: any cuts in order give an '
-    'exact comparison.';
+    'equal ranges; fewer where the table is small. Estimated from a sample: any cuts in order '
+    'give an exact comparison.';
 
 CREATE FUNCTION pgtandem.require_unique_image(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -173,8 +178,11 @@ DECLARE
     v_columns text := (SELECT string_agg(quote_ident(k), ', ' ORDER BY n)
                        FROM unnest(v_mapping.key) WITH ORDINALITY AS u (k, n));
     v_plan    json;
-    v_found   record;
+    v_twice   bigint;
+    v_example text;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- v_columns holds quoted names.
     -- The planner leaves the join out where a unique index proves that it cannot multiply rows.
     EXECUTE format('EXPLAIN (FORMAT JSON, COSTS OFF) SELECT FROM %s AS t LEFT JOIN %I.image AS i '
                    'USING (%s)', v_mapping.target, 'pgtandem_' || p_mapping, v_columns)
@@ -185,18 +193,19 @@ BEGIN
     EXECUTE format('SELECT count(*) AS keys, min(q.k::text) AS example FROM ('
                    'SELECT jsonb_build_array(%s) AS k FROM %I.image GROUP BY %1$s '
                    'HAVING count(*) > 1) AS q', v_columns, 'pgtandem_' || p_mapping)
-    INTO v_found;
-    IF v_found.keys > 0 THEN
-        RAISE EXCEPTION 'the source % has % keys more than once', v_mapping.source, v_found.keys
+    INTO v_twice, v_example;
+    IF v_twice > 0 THEN
+        RAISE EXCEPTION 'the source % has % keys more than once', v_mapping.source, v_twice
             USING ERRCODE = 'TD025',
-                  DETAIL = format('For example %s. The target can hold one row of a key.', v_found.example),
+                  DETAIL = format('For example %s. The target can hold one row of a key.',
+                                  v_example),
                   HINT = 'Mend the rows, or choose a key for the mapping that is unique.';
     END IF;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_unique_image(text) IS
-    'Raises TD025 where two rows of the image have one key, which a comparison by key would not see. '
-    'Reads the rows only where no unique index of the source proves it.';
+    'Raises TD025 where two rows of the image have one key, which a comparison by key would not '
+    'see. Reads the rows only where no unique index of the source proves it.';
 
 CREATE FUNCTION pgtandem.sample_keys(p_mapping text, p_keys integer) RETURNS SETOF jsonb
 LANGUAGE plpgsql
@@ -210,17 +219,21 @@ DECLARE
     v_pages   bigint := (SELECT sum(pg_relation_size(l)) / current_setting('block_size')::bigint
                          FROM pgtandem._leaves(v_mapping.target) AS l);
     v_percent numeric := 100;
-    v_keys    jsonb[] := '{}';
+    v_keys    jsonb[];
     v_more    jsonb[];
 BEGIN
-    -- From blocks of the source that lie far apart, a few rows of each; all blocks if there are few.
+    -- @plpgsql_check_options: security_warnings = off
+    -- v_key holds quoted names.
+    -- From blocks of the source that lie far apart, a few rows of each; all blocks if there are
+    -- few.
     FOR v_try IN 1..5 LOOP
         EXECUTE format(
             'SELECT array_agg(q.k) FROM (SELECT DISTINCT c.k FROM ('
             'SELECT l.l, b.b FROM pgtandem._leaves($1) AS l (l), LATERAL generate_series(0, '
             'pg_relation_size(l.l) / current_setting(''block_size'')::bigint - 1) AS b (b) '
-            'ORDER BY random() LIMIT $2) AS s, LATERAL (SELECT k FROM %I.chunk_keys(s.l, s.b, s.b + 1) '
-            'AS k ORDER BY random() LIMIT $3) AS c (k) LIMIT $4) AS q', 'pgtandem_' || p_mapping)
+            'ORDER BY random() LIMIT $2) AS s, '
+            'LATERAL (SELECT k FROM %I.chunk_keys(s.l, s.b, s.b + 1) AS k ORDER BY random() '
+            'LIMIT $3) AS c (k) LIMIT $4) AS q', 'pgtandem_' || p_mapping)
         INTO v_keys
         USING v_mapping.source, (least(v_half, 64) * 4 ^ (v_try - 1))::bigint,
               (greatest(1, v_half / 32) * 4 ^ (v_try - 1))::bigint, v_half;
@@ -235,7 +248,8 @@ BEGIN
             v_key, v_mapping.target, v_percent)
         INTO v_more
         USING v_keys;
-        EXIT WHEN v_percent = 100 OR cardinality(v_more) >= p_keys - coalesce(cardinality(v_keys), 0);
+        EXIT WHEN v_percent = 100
+                  OR cardinality(v_more) >= p_keys - coalesce(cardinality(v_keys), 0);
         v_percent := least(100, v_percent * 4);
     END LOOP;
     RETURN QUERY SELECT k FROM unnest(v_more) AS k ORDER BY random()
@@ -243,8 +257,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.sample_keys(text, integer) IS
-    'About p_keys keys, half of them from random blocks of the source, the rest from random blocks of '
-    'the target. Needs the sync phase.';
+    'About p_keys keys, half of them from random blocks of the source, the rest from random '
+    'blocks of the target. Needs the sync phase.';
 
 CREATE FUNCTION pgtandem._compare(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql
@@ -252,24 +266,27 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
-    v_counts  record;
+    v_source  bigint;
+    v_target  bigint;
+    v_missing bigint;
+    v_extra   bigint;
+    v_changed bigint;
     v_id      bigint;
 BEGIN
     PERFORM pgtandem.require_unique_image(p_mapping);
     EXECUTE format(
-        'SELECT count(*) FILTER (WHERE in_source) AS source_rows, '
-        'count(*) FILTER (WHERE in_target) AS target_rows, '
-        'count(*) FILTER (WHERE NOT in_target) AS missing, '
-        'count(*) FILTER (WHERE NOT in_source) AS extra, '
-        'count(*) FILTER (WHERE changed) AS changed FROM %I.compared()', 'pgtandem_' || p_mapping)
-    INTO v_counts;
+        'SELECT count(*) FILTER (WHERE in_source), count(*) FILTER (WHERE in_target), '
+        'count(*) FILTER (WHERE NOT in_target), count(*) FILTER (WHERE NOT in_source), '
+        'count(*) FILTER (WHERE changed) FROM %I.compared()', 'pgtandem_' || p_mapping)
+    INTO v_source, v_target, v_missing, v_extra, v_changed;
     v_id := pgtandem.save_comparison(
-        p_mapping, v_mapping.hash, 'full', now(), pg_current_snapshot()::text, v_counts.source_rows,
-        v_counts.target_rows, v_counts.missing, v_counts.extra, v_counts.changed);
-    IF v_counts.missing + v_counts.extra + v_counts.changed > 0 THEN
+        p_mapping, v_mapping.hash, 'full', now(), pg_current_snapshot()::text,
+        v_source, v_target, v_missing, v_extra, v_changed);
+    IF v_missing + v_extra + v_changed > 0 THEN
         EXECUTE format(
             'INSERT INTO pgtandem.difference SELECT $1, c.key, e.* FROM %I.compared() AS c, '
-            'pgtandem.explain_difference(c.in_source, c.in_target, c.columns, c.source, c.target) AS e '
+            'pgtandem.explain_difference(c.in_source, c.in_target, c.columns, c.source, '
+            'c.target) AS e '
             'WHERE c.changed OR NOT c.in_source OR NOT c.in_target LIMIT 10000',
             'pgtandem_' || p_mapping)
         USING v_id;
@@ -289,7 +306,8 @@ DECLARE
     v_comparison pgtandem.comparison;
 BEGIN
     SELECT * INTO v_comparison FROM pgtandem.comparison WHERE id = p_id;
-    RAISE INFO 'comparison % of %: % rows in the source, % in the target, % missing, % extra, % changed',
+    RAISE INFO 'comparison % of %: % rows in the source, % in the target, % missing, % extra, '
+        '% changed',
         p_id, v_comparison.mapping, v_comparison.source_rows, v_comparison.target_rows,
         v_comparison.missing, v_comparison.extra, v_comparison.changed
         USING HINT = format('SELECT * FROM pgtandem.difference WHERE comparison = %s;', p_id);
@@ -312,6 +330,7 @@ BEGIN
 END;
 $$;
 COMMENT ON PROCEDURE pgtandem.compare(text) IS
-    'Compares every row of image and target on one snapshot, from psql alone, in one session. TD001.';
+    'Compares every row of image and target on one snapshot, from psql alone, in one session. '
+    'TD001.';
 
 COMMIT;

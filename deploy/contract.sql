@@ -37,7 +37,8 @@ AS $$
     JOIN pg_class AS c ON c.oid = r.ev_class
     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
       AND r.ev_class <> p_table
-      AND c.relnamespace <> ALL (ARRAY(SELECT oid FROM pg_namespace WHERE nspname LIKE 'pgtandem\_%'))
+      AND c.relnamespace <> ALL (ARRAY(SELECT oid FROM pg_namespace
+                                       WHERE nspname LIKE 'pgtandem\_%'))
     UNION
     SELECT format('foreign key %I of %s', conname, conrelid::regclass)
     FROM pg_constraint
@@ -60,13 +61,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_mapping    pgtandem.mapping := pgtandem.mapping_of(p_mapping);
-    v_max_age    interval := pgtandem._setting(v_mapping.settings, 'contract', 'max_age', '1h')::interval;
+    v_max_age    interval := pgtandem._setting(
+                                 v_mapping.settings, 'contract', 'max_age', '1h')::interval;
     v_comparison pgtandem.comparison;
     v_queued     bigint;
     v_failed     bigint;
     v_found      text;
     v_reads      bigint;
-    v_max_reads  bigint := pgtandem._setting(v_mapping.settings, 'contract', 'max_old_reads', '100')::bigint;
+    v_max_reads  bigint := pgtandem._setting(
+                               v_mapping.settings, 'contract', 'max_old_reads', '100')::bigint;
 BEGIN
     name := 'copy_complete';
     met := v_mapping.copy_state = 'complete' AND v_mapping.phase = 'backfill';
@@ -138,8 +141,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.contract_conditions(text) IS
-    'What has to be proven before contract, whether it is, the figure, and what to do. Rule 7 of the '
-    'design: gated on data, not on status.';
+    'What has to be proven before contract, whether it is, the figure, and what to do. Rule 7 of '
+    'the design: gated on data, not on status.';
 
 CREATE FUNCTION pgtandem.require_contract(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -162,7 +165,8 @@ BEGIN
             USING ERRCODE = 'TD020', DETAIL = format('Not met: %s.', v_unmet), HINT = v_hints;
     END IF;
     PERFORM pgtandem.log_event(p_mapping, 'contract', (
-        SELECT jsonb_object_agg(c.name, c.figure) FROM pgtandem.contract_conditions(p_mapping) AS c));
+        SELECT jsonb_object_agg(c.name, c.figure)
+        FROM pgtandem.contract_conditions(p_mapping) AS c));
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_contract(text) IS
@@ -180,7 +184,8 @@ BEGIN
     IF v_unknown IS NOT NULL THEN
         RAISE EXCEPTION 'the mapping does not know all columns of %', p_table
             USING ERRCODE = 'TD022',
-                  DETAIL = format('Not listed: %s. The view in its place would lack them.', v_unknown),
+                  DETAIL = format('Not listed: %s. The view in its place would lack them.',
+                                  v_unknown),
                   HINT = 'List them under source.columns of the mapping, and render again.';
     END IF;
 END;
@@ -195,6 +200,8 @@ AS $$
 DECLARE
     v_item record;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- What is put in with %s comes from the catalogs: expressions, privileges, quoted names.
     FOR v_item IN
         SELECT a.attname, coalesce(
                    pg_get_expr(d.adbin, d.adrelid),
@@ -204,11 +211,13 @@ BEGIN
         WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
           AND (d.adbin IS NOT NULL OR a.attidentity <> '')
     LOOP
-        EXECUTE format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', p_view, v_item.attname, v_item.value);
+        EXECUTE format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', p_view, v_item.attname,
+                       v_item.value);
     END LOOP;
     FOR v_item IN
         SELECT x.privilege_type, x.is_grantable,
-               CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
+               CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                              ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
         FROM pg_class AS c
         CROSS JOIN LATERAL aclexplode(c.relacl) AS x
         WHERE c.oid = p_table AND x.grantee <> c.relowner
@@ -219,13 +228,15 @@ BEGIN
     END LOOP;
     FOR v_item IN
         SELECT x.privilege_type, a.attname,
-               CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
+               CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                              ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
         FROM pg_attribute AS a
         CROSS JOIN LATERAL aclexplode(a.attacl) AS x
         WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
           AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
     LOOP
-        EXECUTE format('GRANT %s (%I) ON %s TO %s', v_item.privilege_type, v_item.attname, p_view, v_item.grantee);
+        EXECUTE format('GRANT %s (%I) ON %s TO %s', v_item.privilege_type, v_item.attname, p_view,
+                       v_item.grantee);
     END LOOP;
 END;
 $$;
@@ -260,7 +271,8 @@ BEGIN
         BEGIN
             -- What is written from here on queues the key again.
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
-            EXECUTE format('SELECT %I.settle_source($1)', 'pgtandem_' || p_mapping) USING v_entry.key;
+            EXECUTE format('SELECT %I.settle_source($1)', 'pgtandem_' || p_mapping)
+            USING v_entry.key;
             carried := carried + 1;
         EXCEPTION
             WHEN OTHERS THEN
@@ -292,15 +304,17 @@ BEGIN
     IF v_bad.keys > 0 THEN
         RAISE EXCEPTION '% rows written since contract cannot be carried back', v_bad.keys
             USING ERRCODE = 'TD023',
-                  DETAIL = format('For example %s: %s (%s).', v_bad.key, v_bad.message, v_bad.state),
-                  HINT = 'Nothing was reverted. Change these rows so that the old table can hold them, '
-                         'then revert again.';
+                  DETAIL = format('For example %s: %s (%s).', v_bad.key, v_bad.message,
+                                  v_bad.state),
+                  HINT = 'Nothing was reverted. Change these rows so that the old table can hold '
+                         'them, then revert again.';
     END IF;
     PERFORM pgtandem.log_event(p_mapping, 'carry_back');
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.carry_back_rest(text) IS
-    'Under the locks of the revert: carries back every key that is left. TD023 where one cannot be.';
+    'Under the locks of the revert: carries back every key that is left. TD023 where one cannot '
+    'be.';
 
 CREATE FUNCTION pgtandem._carry_back_reset(p_mapping text) RETURNS void
 LANGUAGE plpgsql

@@ -41,7 +41,8 @@ BEGIN
     SET attempts = 0, not_before = '-infinity'
     WHERE mapping = p_mapping AND attempts > 0;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    PERFORM pgtandem.log_event(p_mapping, 'retry', jsonb_build_object('entries', v_count), p_reason);
+    PERFORM pgtandem.log_event(p_mapping, 'retry', jsonb_build_object('entries', v_count),
+                               p_reason);
     RETURN v_count;
 END;
 $$;

@@ -49,7 +49,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_deadline  timestamptz := clock_timestamp() + interval '0.2 seconds';
-    -- A chunk in flight may still put back what is gone: until all are done, such a key stays queued.
+    -- A chunk in flight may still put back what is gone: until all are done, such a key stays
+    -- queued.
     v_keep_gone boolean := p_upto IS NULL AND (pgtandem.mapping_of(p_mapping)).copy_state = 'open';
     v_entry     record;
     v_result    text;
@@ -105,9 +106,10 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS
-    'Settles up to 100 entries that are due (of one reason, with an id up to p_upto, where given), for 0.2 seconds, '
-    'and counts the keys; more: it found some. A key that fails stays queued with its error and is tried again later. '
-    'While the copy is open, keys that may have no image stay queued, too, for the end of the backfill (p_upto).';
+    'Settles up to 100 entries that are due (of one reason, with an id up to p_upto, where '
+    'given), for 0.2 seconds, and counts the keys; more: it found some. A key that fails stays '
+    'queued with its error and is tried again later. While the copy is open, keys that may have '
+    'no image stay queued, too, for the end of the backfill (p_upto).';
 
 CREATE FUNCTION pgtandem._drain_check(p_mapping text) RETURNS void
 LANGUAGE plpgsql STABLE
@@ -161,8 +163,9 @@ BEGIN
 END;
 $$;
 COMMENT ON PROCEDURE pgtandem.drain(text, text) IS
-    'Works off the recheck queue (or its entries of one reason) until nothing in it is due. Commits after each batch; may be '
-    'interrupted and repeated, and run in several sessions. What is gone is left to the backfill while '
-    'the copy is open. TD001 unknown mapping, TD006 no sync.';
+    'Works off the recheck queue (or its entries of one reason) until nothing in it is due. '
+    'Commits after each batch; may be interrupted and repeated, and run in several sessions. What '
+    'is gone is left to the backfill while the copy is open. TD001 unknown mapping, TD006 no '
+    'sync.';
 
 COMMIT;

@@ -21,7 +21,8 @@ COMMENT ON TABLE pgtandem.event IS
     'when the mapping is forgotten.';
 COMMENT ON COLUMN pgtandem.event.id IS 'Order in which the events were written.';
 COMMENT ON COLUMN pgtandem.event.happened_at IS 'Wall clock when the event was written.';
-COMMENT ON COLUMN pgtandem.event.mapping IS 'Name of the mapping; not a foreign key, to outlive it.';
+COMMENT ON COLUMN pgtandem.event.mapping IS
+    'Name of the mapping; not a foreign key, to outlive it.';
 COMMENT ON COLUMN pgtandem.event.kind IS 'phase, copy, comparison, repair, override, pause, ...';
 COMMENT ON COLUMN pgtandem.event.detail IS 'The figures, as a JSON object.';
 COMMENT ON COLUMN pgtandem.event.role IS 'session_user of who did it.';

@@ -56,9 +56,12 @@ BEGIN
     LIMIT 1;
     -- A sample that is older than the hour is scaled down to it.
     v_writes := (p_writes - v_before.source_writes)
-                * least(1, 3600 / nullif(extract(epoch FROM clock_timestamp() - v_before.taken_at), 0));
+                * least(1, 3600 / nullif(extract(epoch FROM clock_timestamp()
+                                                 - v_before.taken_at), 0));
     SELECT count(*) INTO v_failures FROM pgtandem.sync_failure AS f
-    WHERE f.mapping = p_mapping AND f.reason = 'sync' AND f.failed_at > greatest(v_since, v_before.taken_at);
+    WHERE f.mapping = p_mapping
+      AND f.reason = 'sync'
+      AND f.failed_at > greatest(v_since, v_before.taken_at);
     name := 'sync_failure_percent';
     unit := '%';
     figure := CASE WHEN v_failures = 0 THEN 0
@@ -108,9 +111,10 @@ BEGIN
     IF v_unknown IS NOT NULL THEN
         RAISE EXCEPTION 'the mapping "%" has no threshold for the signal %', p_mapping, v_unknown
             USING ERRCODE = 'TD024',
-                  HINT = format('It knows: %s. Thresholds are gate.signals of the mapping.', coalesce(
-                      (SELECT string_agg(k, ', ')
-                       FROM jsonb_object_keys(coalesce(v_gate -> 'signals', '{}')) AS k), 'none'));
+                  HINT = format('It knows: %s. Thresholds are gate.signals of the mapping.',
+                      coalesce((SELECT string_agg(k, ', ')
+                                FROM jsonb_object_keys(coalesce(v_gate -> 'signals', '{}')) AS k),
+                               'none'));
     END IF;
     RETURN QUERY
     SELECT f.name,
@@ -138,8 +142,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.gate(text, jsonb) IS
-    'Each figure beside its threshold, and what follows: go on, hold or roll back. A figure of the '
-    'database that is not known yet says hold; a signal that was not given says nothing. p_signals: '
-    '{"name": number}. TD024 for a signal without a threshold.';
+    'Each figure beside its threshold, and what follows: go on, hold or roll back. A figure of '
+    'the database that is not known yet says hold; a signal that was not given says nothing. '
+    'p_signals: {"name": number}. TD024 for a signal without a threshold.';
 
 COMMIT;

@@ -33,7 +33,8 @@ AS $$
 DECLARE
     v_tables regclass[] := p_tables;
     v_table  regclass;
-    v_first  text := (SELECT setting::integer + 200 FROM pg_settings WHERE name = 'deadlock_timeout');
+    v_first  text := (SELECT setting::integer + 200 FROM pg_settings
+                      WHERE name = 'deadlock_timeout');
 BEGIN
     IF (p_mode IN ('SHARE ROW EXCLUSIVE', 'ACCESS EXCLUSIVE')) IS NOT TRUE THEN
         RAISE EXCEPTION 'lock_tables does not take the mode %', p_mode
@@ -41,18 +42,21 @@ BEGIN
     END IF;
     FOR v_try IN 1..p_tries LOOP
         BEGIN
-            -- The first lock is asked for holding nothing, a little longer than deadlock_timeout: only
-            -- then does an autovacuum give way. The others wait less, so that we never make a deadlock
-            -- with a writer that the writer would pay for.
+            -- The first lock is asked for holding nothing, a little longer than deadlock_timeout:
+            -- only then does an autovacuum give way. The others wait less, so that we never make a
+            -- deadlock with a writer that the writer would pay for.
             PERFORM set_config('lock_timeout', v_first, true);
             FOREACH v_table IN ARRAY v_tables LOOP
-                EXECUTE format('LOCK TABLE %s IN %s MODE', v_table, p_mode);
+                EXECUTE format(CASE p_mode WHEN 'ACCESS EXCLUSIVE'
+                                    THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
+                                    ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END, v_table);
                 PERFORM set_config('lock_timeout', '500ms', true);
             END LOOP;
             RETURN v_try;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
-                -- The rollback to here has released what was locked. The one in the way comes first now.
+                -- The rollback to here has released what was locked. The one in the way comes first
+                -- now.
                 v_tables := v_table || array_remove(v_tables, v_table);
         END;
         IF v_try < p_tries THEN
@@ -61,13 +65,14 @@ BEGIN
     END LOOP;
     RAISE EXCEPTION 'could not lock % in % tries', array_to_string(p_tables, ', '), p_tries
         USING ERRCODE = 'TD004',
-              DETAIL = format('Now in the way: %s.', coalesce(pgtandem._blockers(p_tables), 'nobody')),
+              DETAIL = format('Now in the way: %s.',
+                              coalesce(pgtandem._blockers(p_tables), 'nobody')),
               HINT = 'Nothing was changed. Run it again when these transactions have ended.';
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.lock_tables(regclass[], text, integer) IS
-    'Locks tables for DDL in bounded tries with back-off, holding nothing while it waits, so that no '
-    'queue of writers builds up behind it. Returns the number of tries; TD004 where all failed. Call '
-    'it first in the transaction: its lock_timeout of 500 ms stays until the end.';
+    'Locks tables for DDL in bounded tries with back-off, holding nothing while it waits, so that '
+    'no queue of writers builds up behind it. Returns the number of tries; TD004 where all '
+    'failed. Call it first in the transaction: its lock_timeout of 500 ms stays until the end.';
 
 COMMIT;

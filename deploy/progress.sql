@@ -16,8 +16,9 @@ SELECT m.name AS mapping,
        c.rows_done,
        round((c.recent_rows / nullif(c.recent_seconds, 0))::numeric) AS rows_per_second,
        CASE WHEN m.copy_state = 'open'
-            THEN make_interval(secs => round(((c.blocks - c.blocks_done) * c.recent_seconds
-                                              / nullif(c.recent_blocks, 0))::numeric)::double precision)
+            THEN make_interval(secs => round(
+                     ((c.blocks - c.blocks_done) * c.recent_seconds
+                      / nullif(c.recent_blocks, 0))::numeric)::double precision)
        END AS eta,
        w.workers,
        coalesce(CASE WHEN m.paused_by IS NOT NULL THEN 'paused by ' || m.paused_by END,
@@ -109,7 +110,8 @@ COMMENT ON COLUMN pgtandem.status.queued IS 'Entries in the recheck queue.';
 COMMENT ON COLUMN pgtandem.status.failed IS 'Those of them with an error.';
 COMMENT ON COLUMN pgtandem.status.last_comparison IS 'When the last full comparison finished.';
 COMMENT ON COLUMN pgtandem.status.differences IS 'What it found.';
-COMMENT ON COLUMN pgtandem.status.comparison_counts IS 'Made with the mapping that is deployed now.';
+COMMENT ON COLUMN pgtandem.status.comparison_counts IS
+    'Made with the mapping that is deployed now.';
 COMMENT ON COLUMN pgtandem.status.hash IS 'SHA-256 of the mapping, in hex.';
 
 COMMIT;

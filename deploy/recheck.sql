@@ -25,13 +25,16 @@ COMMENT ON TABLE pgtandem.recheck IS
     'The queue of all that is unsure: keys whose two sides have to be looked at again.';
 COMMENT ON COLUMN pgtandem.recheck.id IS 'Order of queueing.';
 COMMENT ON COLUMN pgtandem.recheck.mapping IS 'Name of the mapping.';
-COMMENT ON COLUMN pgtandem.recheck.key IS 'JSON array of the key columns, in the order of mapping.key.';
+COMMENT ON COLUMN pgtandem.recheck.key IS
+    'JSON array of the key columns, in the order of mapping.key.';
 COMMENT ON COLUMN pgtandem.recheck.side IS
     'The side that is to be made equal to the other: the target, or after contract the source.';
 COMMENT ON COLUMN pgtandem.recheck.reason IS
-    'gone: an image was taken away while a chunk may still put it back. sync: a failing sync. copy: '
-    'a row that the backfill set aside. difference: a repair. contract: written since contract.';
-COMMENT ON COLUMN pgtandem.recheck.sqlstate IS 'Of the last failure; NULL where nothing failed yet.';
+    'gone: an image was taken away while a chunk may still put it back. sync: a failing sync. '
+    'copy: a row that the backfill set aside. difference: a repair. contract: written since '
+    'contract.';
+COMMENT ON COLUMN pgtandem.recheck.sqlstate IS
+    'Of the last failure; NULL where nothing failed yet.';
 COMMENT ON COLUMN pgtandem.recheck.message IS 'Of the last failure.';
 COMMENT ON COLUMN pgtandem.recheck.attempts IS 'How often a drain tried and failed.';
 COMMENT ON COLUMN pgtandem.recheck.queued_at IS 'Wall clock of the queueing.';
@@ -62,8 +65,12 @@ COMMENT ON COLUMN pgtandem.sync_failure.message IS 'Its message, with the constr
 COMMENT ON COLUMN pgtandem.sync_failure.failed_at IS 'Wall clock of the failure.';
 COMMENT ON COLUMN pgtandem.sync_failure.repaired_at IS 'When a drain settled the key; NULL: open.';
 
-CREATE FUNCTION pgtandem.queue(p_mapping text, p_key jsonb, p_reason text, p_side text DEFAULT 'target')
-RETURNS void
+CREATE FUNCTION pgtandem.queue(
+    p_mapping text,
+    p_key     jsonb,
+    p_reason  text,
+    p_side    text DEFAULT 'target'
+) RETURNS void
 LANGUAGE sql
 AS $$
     INSERT INTO pgtandem.recheck (mapping, key, side, reason)
@@ -100,7 +107,8 @@ BEGIN
     RETURN NULL;
 END;
 $$;
-COMMENT ON FUNCTION pgtandem._forget_recheck() IS 'Empties the queue of a mapping that is forgotten.';
+COMMENT ON FUNCTION pgtandem._forget_recheck() IS
+    'Empties the queue of a mapping that is forgotten.';
 CREATE TRIGGER forget_recheck AFTER DELETE ON pgtandem.mapping
     FOR EACH ROW EXECUTE FUNCTION pgtandem._forget_recheck();
 

@@ -12,10 +12,13 @@ DECLARE
     v_hash text := (pgtandem.mapping_of(p_mapping)).hash;
 BEGIN
     IF v_hash <> p_hash THEN
-        RAISE EXCEPTION 'this script and the deployed mapping "%" are not of one rendering', p_mapping
+        RAISE EXCEPTION 'this script and the deployed mapping "%" are not of one rendering',
+            p_mapping
             USING ERRCODE = 'TD015',
-                  DETAIL = format('Deployed: %s. This script: %s.', left(v_hash, 16), left(p_hash, 16)),
-                  HINT = 'Render all phases and deploy them in order; "pgtandem render --check" compares.';
+                  DETAIL = format('Deployed: %s. This script: %s.',
+                                  left(v_hash, 16), left(p_hash, 16)),
+                  HINT = 'Render all phases and deploy them in order; '
+                         '"pgtandem render --check" compares.';
     END IF;
 END;
 $$;
@@ -40,16 +43,20 @@ BEGIN
         RAISE EXCEPTION 'the target % has no unique index on (%)', p_table,
             array_to_string(p_columns, ', ')
             USING ERRCODE = 'TD016',
-                  DETAIL = 'It must be valid, not partial, not deferrable, and on just these columns.',
+                  DETAIL = 'It must be valid, not partial, not deferrable, and on just these '
+                           'columns.',
                   HINT = format('CREATE UNIQUE INDEX CONCURRENTLY ON %s (%s);', p_table,
-                                (SELECT string_agg(quote_ident(c), ', ') FROM unnest(p_columns) AS c));
+                                (SELECT string_agg(quote_ident(c), ', ')
+                                 FROM unnest(p_columns) AS c));
     END IF;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_unique(regclass, text[]) IS
-    'Raises TD016 unless the table has a unique index on exactly these columns, which ON CONFLICT needs.';
+    'Raises TD016 unless the table has a unique index on exactly these columns, which ON CONFLICT '
+    'needs.';
 
-CREATE FUNCTION pgtandem.require_reads(p_view regclass, p_table regclass, p_columns text[]) RETURNS void
+CREATE FUNCTION pgtandem.require_reads(p_view regclass, p_table regclass, p_columns text[])
+RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -11,6 +11,8 @@ AS $$
 DECLARE
     v_sql text;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The statements are made of names that regclass and regprocedure have quoted.
     FOR v_sql IN
         SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
         FROM pg_trigger AS t

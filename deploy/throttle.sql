@@ -25,9 +25,12 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_lag     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_lag', '64MB'));
-    v_slot    numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_slot', '4GB'));
-    v_wal     numeric := pg_size_bytes(pgtandem._setting(p_mapping.settings, 'backfill', 'max_wal_rate', NULL));
+    v_lag     numeric := pg_size_bytes(pgtandem._setting(
+                             p_mapping.settings, 'backfill', 'max_lag', '64MB'));
+    v_slot    numeric := pg_size_bytes(pgtandem._setting(
+                             p_mapping.settings, 'backfill', 'max_slot', '4GB'));
+    v_wal     numeric := pg_size_bytes(pgtandem._setting(
+                             p_mapping.settings, 'backfill', 'max_wal_rate', NULL));
     v_pause   double precision := extract(epoch FROM
                      pgtandem._setting(p_mapping.settings, 'backfill', 'pause', '0')::interval);
     v_figure  numeric;

@@ -14,7 +14,8 @@ CREATE UNLOGGED TABLE pgtandem.worker (
     waiting_since timestamptz
 );
 COMMENT ON TABLE pgtandem.worker IS
-    'The sessions that are copying, and what each waits for. A row whose session has ended means nothing.';
+    'The sessions that are copying, and what each waits for. A row whose session has ended means '
+    'nothing.';
 COMMENT ON COLUMN pgtandem.worker.pid IS 'Process id of the backend.';
 COMMENT ON COLUMN pgtandem.worker.backend_start IS 'Start of that backend; pids are used again.';
 COMMENT ON COLUMN pgtandem.worker.mapping IS 'Name of the mapping.';
