@@ -7,7 +7,10 @@ SELECT * FROM pgtandem.comparison WHERE false;
 SELECT * FROM pgtandem.difference WHERE false;
 SELECT 'pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb)'::regprocedure;
 SELECT 'pgtandem.reads_of(regclass)'::regprocedure;
-SELECT 'pgtandem.save_comparison(text, text, text, timestamptz, text, bigint, bigint, bigint, bigint, bigint)'::regprocedure;
+SELECT (
+    'pgtandem.save_comparison(text, text, text, timestamptz, text, bigint, bigint, bigint, '
+    'bigint, bigint)'
+)::regprocedure;
 SELECT 'pgtandem.key_cuts(text, integer)'::regprocedure;
 SELECT 'pgtandem.require_unique_image(text)'::regprocedure;
 SELECT 'pgtandem.sample_keys(text, integer)'::regprocedure;
