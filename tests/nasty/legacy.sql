@@ -67,4 +67,4 @@ SELECT n,
        n % 9 = 0,
        now()
 FROM generate_series(1, 400) AS n;
-ANALYZE;
+ANALYZE "Old Schema ""x"""."select";

@@ -288,6 +288,8 @@ def load(path: Path) -> Mapping:
             (), "a mapping is a YAML map with the keys mapping, source, target, key, columns"
         )
     mistakes.stop_if_any()
+    _add_undecided(mistakes, tree)
+    mistakes.stop_if_any()
     try:
         document = Document.model_validate(_plain(tree))
     except ValidationError as error:
@@ -306,6 +308,20 @@ def load(path: Path) -> Mapping:
         sort_keys=True,
     )
     return Mapping(document, columns, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _add_undecided(mistakes: _Mistakes, tree: CommentedMap) -> None:
+    """What `pgtandem new` has marked: a key or a column that somebody has to decide."""
+    if tree.get("key") == []:
+        mistakes.add(("key",), "key: still to be decided (TODO): the columns that identify a row")
+    columns = tree.get("columns")
+    for name, value in columns.items() if isinstance(columns, CommentedMap) else ():
+        if value is None:
+            mistakes.add(
+                ("columns", name),
+                f"columns.{name}: still to be decided (TODO): a source column, an expression with "
+                "its way back, or initial; or take the line out, for the column's default",
+            )
 
 
 def _plain(node: Any) -> Any:
