@@ -276,7 +276,7 @@ def report(stage: Stage, old: list[Any], new: list[Any]) -> None:
     table.add_row("rows compared", f"{compared:,}")
     table.add_row("differences", str(differences))
     gone = lost(stage, new, "user_core.old_equipment")
-    table.add_row("writes of the new side lost", str(gone))
+    table.add_row("lost writes", str(gone))
     stage.console.print()
     stage.console.print(table)
     stage.check("rows differ", differences == 0)
