@@ -109,9 +109,12 @@ BEGIN
                 p_step.stage := 'close';
             ELSIF NOT EXISTS (SELECT FROM pgtandem.recheck
                               WHERE mapping = p_mapping AND side = 'target' AND id <= p_step.upto
-                                AND attempts < 5) THEN
+                                AND (attempts < 5 OR sqlstate IN ('40001', '40P01', '55P03'))) THEN
                 p_step.stage := 'stuck';
             ELSE
+                PERFORM pgtandem._worker_waits(format('%s rows that are locked or failed', (
+                    SELECT count(DISTINCT key) FROM pgtandem.recheck
+                    WHERE mapping = p_mapping AND side = 'target' AND id <= p_step.upto)));
                 p_step.wait := 0.05;
             END IF;
         END IF;
@@ -194,9 +197,11 @@ BEGIN
             p_step.older := pgtandem._snapshot_holders();
             p_step.stage := 'wait';
             RETURN;
-        ELSIF v_copied.outcome = 'busy' THEN
-            PERFORM pgtandem._worker_waits('the chunks of other workers');
-            p_step.wait := 0.02;
+        ELSIF v_copied.outcome IN ('busy', 'locked') THEN
+            PERFORM pgtandem._worker_waits(CASE v_copied.outcome
+                WHEN 'busy' THEN 'the chunks of other workers'
+                ELSE format('a lock on %s or %s', v_mapping.source, v_mapping.target) END);
+            p_step.wait := CASE v_copied.outcome WHEN 'busy' THEN 0.02 ELSE 0.5 END;
             RETURN;
         END IF;
         p_step.strategy := CASE WHEN v_copied.strategy IN ('ignore', 'rows') THEN 'skip'

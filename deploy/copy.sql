@@ -161,6 +161,16 @@ BEGIN
     END IF;
     -- Below deadlock_timeout and below the lock_timeout of the sync triggers: ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
+    BEGIN
+        -- A smaller chunk would not help where the whole table is locked.
+        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', v_chunk.relation);
+        EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE',
+                       (pgtandem.mapping_of(p_mapping)).target);
+    EXCEPTION
+        WHEN lock_not_available THEN
+            v_copied.outcome := 'locked';
+            RETURN v_copied;
+    END;
     v_start := clock_timestamp();
     v_copied := pgtandem._copy_chunk(v_chunk, p_strategy);
     v_copied.blocks := v_chunk.last_block - v_chunk.first_block;

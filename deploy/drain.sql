@@ -97,7 +97,9 @@ BEGIN
                     sqlstate = v_sqlstate,
                     message = v_message,
                     not_before = clock_timestamp()
-                                 + least(0.1 * 2 ^ least(attempts, 12), 300) * interval '1 second'
+                                 + least(0.1 * 2 ^ least(attempts, 12),
+                                         CASE WHEN v_sqlstate IN ('40001', '40P01', '55P03') THEN 2
+                                              ELSE 300 END) * interval '1 second'
                 WHERE id = ANY (v_entry.ids);
                 failed := failed + 1;
         END;
