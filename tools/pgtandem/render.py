@@ -14,6 +14,7 @@ import jinja2
 from jinja2.ext import Extension
 
 from pgtandem import __version__, paths, sqltext
+from pgtandem.fold import fold
 from pgtandem.project import KINDS
 from pgtandem.spec import Column, Mapping
 
@@ -149,7 +150,7 @@ class Context:
         self.hash = mapping.hash
         self.schema = f"pgtandem_{mapping.name}"
         self.settings = mapping.settings()
-        self._text = document.model_dump_json(by_alias=True)
+        self.text = document.model_dump_json(by_alias=True)
         self.source = sqltext.qualified(source.table)
         self.target = sqltext.qualified(target.table)
         parts = sqltext.split_name(source.table)
@@ -197,15 +198,15 @@ class Context:
         self.target_columns = [sqltext.ident(name) for name in target.columns]
         self.reads_array = _text_array(self._reads)
         self.source_array_of_columns = _text_array(list(source.columns))
-        self.tables = f"{{{_element(self.source)},{_element(self.target)}}}"
+        self.tables = f"{{{_element(self.source)}, {_element(self.target)}}}"
         self.archived_tables = (
-            f"{{{_element(self.archived)},{_element(self.target)},{_element(self.source)}}}"
+            f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
 
     def tag(self, name: str) -> str:
         """A dollar quote that occurs nowhere in the mapping."""
-        while f"${name}$" in self._text:
+        while f"${name}$" in self.text:
             name += "_"
         return f"${name}$"
 
@@ -343,9 +344,10 @@ def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dic
     def add(kind: str, phase: str, template: str, **more: Any) -> None:
         needs = requires(mapping, phase, reworked=former is not None)
         made = environment().get_template(template).render(m=context, requires=needs, **more)
-        rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = _tidy(
-            [line.rstrip(" ") for line in made.rstrip().split("\n")]
-        )
+        script = _tidy([line.rstrip(" ") for line in made.rstrip().split("\n")])
+        # A rework is made of scripts that are folded already, also of another mapping's.
+        script = script if template.startswith("rework_") else fold(script, context.text)
+        rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = script
 
     for phase in phases(mapping):
         for kind in KINDS:

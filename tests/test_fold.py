@@ -1,0 +1,89 @@
+"""Rendered scripts are folded to 100 columns without a change of what they say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import mappings
+from helpers import ROOT
+from pgtandem import fold, render, spec
+
+
+def words(script: str) -> str:
+    """A script without the white space between its words, cut literals put together again."""
+    return re.sub(r"\s+", "", re.sub(r"'\s*\n\s*'", "", script))
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "examples/gear/mappings/gear.yml", mappings.NASTY / "mapping.yml"]
+)
+def test_a_rendered_script_says_the_same_when_folded(path, monkeypatch):
+    mapping = spec.load(path)
+    folded = render.scripts(mapping, "testing")
+    monkeypatch.setattr(render, "fold", lambda script, foreign: script)
+    for name, script in render.scripts(mapping, "testing").items():
+        assert words(folded[name]) == words(script), name
+    text = mapping.document.model_dump_json(by_alias=True)
+    for script in folded.values():
+        assert fold.fold(script, text) == script, "folding twice changes something"
+
+
+def test_no_line_of_gear_is_too_long():
+    mapping = spec.load(ROOT / "examples/gear/mappings/gear.yml")
+    for script in render.scripts(mapping, "gear").values():
+        assert max(map(len, script.splitlines())) <= fold.WIDTH
+
+
+LONG = "x" * 30
+
+
+@pytest.mark.parametrize(
+    ("line", "folded"),
+    [
+        ("short, line", ["short, line"]),
+        (
+            f"    SELECT {LONG}, {LONG}, {LONG}, {LONG}",
+            [f"    SELECT {LONG}, {LONG},", f"        {LONG}, {LONG}"],
+        ),
+        (
+            f"    PERFORM f({LONG}, {LONG}, {LONG}, {LONG})",
+            [f"    PERFORM f({LONG}, {LONG},", f"              {LONG}, {LONG})"],
+        ),
+        (
+            f"WHERE {LONG} = {LONG} AND {LONG} = {LONG}",
+            [f"WHERE {LONG} = {LONG}", f"    AND {LONG} = {LONG}"],
+        ),
+        # A literal, a name, a comment and a foreign dollar quote stay in one piece ...
+        (f"'{LONG},' || '{LONG}, {LONG}, {LONG}, {LONG}'", None),
+        (f'SELECT "{LONG}, {LONG}, {LONG}, {LONG}"', None),
+        (f"-- {LONG}, {LONG}, {LONG}, {LONG}, {LONG}", None),
+        (f"SELECT $x${LONG}, {LONG}, {LONG}, {LONG}$x$", None),
+        (f"SELECT  E'{LONG}, \\', {LONG}, {LONG}, {LONG}'", None),
+        # ... but a literal that alone is too long is cut at a space.
+        (
+            f"    '{LONG} it''s {LONG} {LONG} {LONG}'",
+            [f"    '{LONG} it''s {LONG} '", f"    '{LONG} {LONG}'"],
+        ),
+    ],
+)
+def test_where_a_line_is_broken(line, folded):
+    lines = fold.fold(line, "$x$").split("\n")
+    if folded is None:
+        assert words("\n".join(lines)) == words(line)
+        assert not any(re.fullmatch(rf"\s*{LONG}.*", each) for each in lines)
+    else:
+        assert lines == folded
+
+
+def test_a_foreign_literal_over_several_lines_is_left_alone():
+    script = f"SELECT 'a\n{LONG}, {LONG}, {LONG}, {LONG}\nb', 1"
+    assert fold.fold(script) == script
+
+
+def test_a_comment_is_filled_anew():
+    script = f"COMMENT ON x IS\n    '{LONG} {LONG} {LONG} {LONG} '\n    'and more.';\n"
+    assert fold.fold(script) == (
+        f"COMMENT ON x IS\n    '{LONG} {LONG} {LONG} '\n    '{LONG} and more.';\n"
+    )
