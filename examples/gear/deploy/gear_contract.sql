@@ -16,10 +16,13 @@ BEGIN;
 
 DO $do$
 BEGIN
-    PERFORM pgtandem.lock_tables('{"user_core.old_equipment","gear_ops.gear_items"}', 'ACCESS EXCLUSIVE');
-    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
+                                 'ACCESS EXCLUSIVE');
+    PERFORM pgtandem.require_hash('gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
     PERFORM pgtandem.require_contract('gear');
-    PERFORM pgtandem.require_columns('user_core.old_equipment', ARRAY['id', 'user_id', 'name', 'type', 'brand', 'created_at', 'last_viewed_at']::text[]);
+    PERFORM pgtandem.require_columns('user_core.old_equipment', ARRAY['id', 'user_id', 'name',
+                                     'type', 'brand', 'created_at', 'last_viewed_at']::text[]);
 END;
 $do$;
 
@@ -55,7 +58,8 @@ SELECT target.id AS id,
        target.category AS type,
        target.brand AS brand,
        target.created_at AS created_at,
-       (SELECT archived.last_viewed_at FROM user_core_archive.old_equipment AS archived WHERE archived.id = target.id) AS last_viewed_at
+       (SELECT archived.last_viewed_at FROM user_core_archive.old_equipment AS archived
+        WHERE archived.id = target.id) AS last_viewed_at
 FROM gear_ops.gear_items AS target;
 COMMENT ON VIEW user_core.old_equipment IS
     'The old table in its old shape, for who still uses it: reads and writes gear_ops.gear_items.';
@@ -77,11 +81,15 @@ BEGIN
     -- The archive keeps the row as the old application wrote it, for the columns that only it has.
     IF TG_OP <> 'DELETE' THEN
         UPDATE user_core_archive.old_equipment AS a
-        SET id = v_new.id, user_id = v_new.user_id, name = v_new.name, type = v_new.type, brand = v_new.brand, created_at = v_new.created_at, last_viewed_at = v_new.last_viewed_at
+        SET id = v_new.id, user_id = v_new.user_id, name = v_new.name, type = v_new.type,
+            brand = v_new.brand, created_at = v_new.created_at,
+            last_viewed_at = v_new.last_viewed_at
         WHERE a.id = CASE TG_OP WHEN 'UPDATE' THEN v_old.id ELSE v_new.id END;
         IF NOT FOUND THEN
-            INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at, last_viewed_at)
-            VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at, v_new.last_viewed_at);
+            INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at,
+                                                         last_viewed_at)
+            VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at,
+                    v_new.last_viewed_at);
         END IF;
     END IF;
     IF TG_OP = 'INSERT' THEN
@@ -129,7 +137,8 @@ END;
 $old$;
 REVOKE ALL ON FUNCTION pgtandem_gear.write_old() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.write_old() IS
-    'INSTEAD OF trigger of the view user_core.old_equipment. 40001 where another session wrote the row meanwhile.';
+    'INSTEAD OF trigger of the view user_core.old_equipment. 40001 where another session wrote the '
+    'row meanwhile.';
 CREATE TRIGGER pgtandem_gear_write_old
     INSTEAD OF INSERT OR UPDATE OR DELETE ON user_core.old_equipment
     FOR EACH ROW EXECUTE FUNCTION pgtandem_gear.write_old();
@@ -150,7 +159,8 @@ END;
 $note$;
 REVOKE ALL ON FUNCTION pgtandem_gear.note_written() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.note_written() IS
-    'Trigger on gear_ops.gear_items: notes each key that is written after contract, for its revert.';
+    'Trigger on gear_ops.gear_items: notes each key that is written after contract, for its '
+    'revert.';
 CREATE TRIGGER pgtandem_gear_note_write
     AFTER INSERT OR DELETE ON gear_ops.gear_items
     FOR EACH ROW EXECUTE FUNCTION pgtandem_gear.note_written();
@@ -190,7 +200,8 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()', v_table);
+                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()',
+                       v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;
@@ -203,7 +214,7 @@ SET search_path = pg_catalog, pg_temp
 AS $settle$
 #variable_conflict use_column
 DECLARE
-    v_key1 gear_ops.gear_items.id%TYPE := p_key ->> 0;
+    v_key1 gear_ops.gear_items.id%TYPE := (p_key ->> 0)::uuid;
     v_new  gear_ops.gear_items;
     v_kept boolean;
 BEGIN
@@ -247,7 +258,8 @@ BEGIN
         INTO v_kept;
     END IF;
     IF NOT v_kept THEN
-        RAISE EXCEPTION 'the source % cannot hold the row % of %', 'user_core_archive.old_equipment', p_key,
+        RAISE EXCEPTION 'the source % cannot hold the row % of %',
+            'user_core_archive.old_equipment', p_key,
             'gear_ops.gear_items'
             USING ERRCODE = 'TD011',
                   DETAIL = 'A value does not survive the way there and back, or leaves the filter.',

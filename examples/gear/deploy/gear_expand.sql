@@ -66,9 +66,14 @@ BEGIN ATOMIC
                               CASE WHEN i.name IS DISTINCT FROM t.name THEN 'name' END,
                               CASE WHEN i.category IS DISTINCT FROM t.category THEN 'category' END,
                               CASE WHEN i.brand IS DISTINCT FROM t.brand THEN 'brand' END,
-                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at THEN 'created_at' END], NULL),
-           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text, 'category', i.category::text, 'brand', i.brand::text, 'created_at', i.created_at::text),
-           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text, 'category', t.category::text, 'brand', t.brand::text, 'created_at', t.created_at::text)
+                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at
+                              THEN 'created_at' END], NULL),
+           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text,
+                              'category', i.category::text, 'brand', i.brand::text, 'created_at',
+                              i.created_at::text),
+           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text,
+                              'category', t.category::text, 'brand', t.brand::text, 'created_at',
+                              t.created_at::text)
     FROM (SELECT id, user_id, name, category, brand, created_at
           FROM pgtandem_gear.image
           WHERE (p_low IS NULL OR id >= p_low)
@@ -107,9 +112,14 @@ BEGIN ATOMIC
                               CASE WHEN i.name IS DISTINCT FROM t.name THEN 'name' END,
                               CASE WHEN i.category IS DISTINCT FROM t.category THEN 'category' END,
                               CASE WHEN i.brand IS DISTINCT FROM t.brand THEN 'brand' END,
-                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at THEN 'created_at' END], NULL),
-           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text, 'category', i.category::text, 'brand', i.brand::text, 'created_at', i.created_at::text),
-           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text, 'category', t.category::text, 'brand', t.brand::text, 'created_at', t.created_at::text)
+                              CASE WHEN i.created_at IS DISTINCT FROM t.created_at
+                              THEN 'created_at' END], NULL),
+           jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text,
+                              'category', i.category::text, 'brand', i.brand::text, 'created_at',
+                              i.created_at::text),
+           jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text,
+                              'category', t.category::text, 'brand', t.brand::text, 'created_at',
+                              t.created_at::text)
     FROM jsonb_array_elements(p_keys) AS k (key)
     LEFT JOIN pgtandem_gear.image AS i
       ON i.id = (k.key ->> 0)::uuid

@@ -15,11 +15,14 @@ BEGIN;
 
 DO $do$
 BEGIN
-    PERFORM pgtandem.lock_tables('{"user_core.old_equipment","gear_ops.gear_items"}', 'SHARE ROW EXCLUSIVE');
-    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
+                                 'SHARE ROW EXCLUSIVE');
+    PERFORM pgtandem.require_hash('gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
     PERFORM pgtandem.require_unique('gear_ops.gear_items', ARRAY['id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_gear.image', 'user_core.old_equipment',
-                                  ARRAY['id', 'user_id', 'name', 'type', 'brand', 'created_at']::text[]);
+                                  ARRAY['id', 'user_id', 'name', 'type', 'brand',
+                                        'created_at']::text[]);
 END;
 $do$;
 
@@ -41,7 +44,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $settle$
 DECLARE
-    v_key1 gear_ops.gear_items.id%TYPE := p_key ->> 0;
+    v_key1 gear_ops.gear_items.id%TYPE := (p_key ->> 0)::uuid;
     v_result text;
 BEGIN
     FOR v_try IN 1..20 LOOP
@@ -73,7 +76,8 @@ BEGIN
         END IF;
         INSERT INTO gear_ops.gear_items AS t
             (id, user_id, name, category, brand, created_at, status, role, updated_at)
-        SELECT i.id, i.user_id, i.name, i.category, i.brand, i.created_at, i.status, i.role, i.updated_at
+        SELECT i.id, i.user_id, i.name, i.category, i.brand, i.created_at, i.status, i.role,
+            i.updated_at
         FROM pgtandem_gear.image AS i
         WHERE i.id = v_key1
         ON CONFLICT (id) DO NOTHING;
@@ -95,7 +99,8 @@ BEGIN
                   OR t.category IS DISTINCT FROM i.category
                   OR t.brand IS DISTINCT FROM i.brand
                   OR t.created_at IS DISTINCT FROM i.created_at)) THEN
-        RAISE EXCEPTION 'the target % does not keep the image of key %', 'gear_ops.gear_items', p_key
+        RAISE EXCEPTION 'the target % does not keep the image of key %', 'gear_ops.gear_items',
+            p_key
             USING ERRCODE = 'TD010',
                   DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
                   HINT = 'Let the mapping say what the target really stores.';
@@ -105,8 +110,8 @@ END;
 $settle$;
 REVOKE ALL ON FUNCTION pgtandem_gear.settle(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.settle(jsonb) IS
-    'Makes the target hold the image of one key: inserted, updated, deleted or equal. TD010. Called '
-    'by pgtandem._settle, which marks the write as ours.';
+    'Makes the target hold the image of one key: inserted, updated, deleted or equal. TD010. '
+    'Called by pgtandem._settle, which marks the write as ours.';
 
 CREATE OR REPLACE FUNCTION pgtandem_gear.chunk_keys(
     p_relation    regclass,
@@ -140,8 +145,8 @@ AS $queue_extra$
 $queue_extra$;
 REVOKE ALL ON FUNCTION pgtandem_gear.queue_extra() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.queue_extra() IS
-    'Queues the keys of the target that have no image. Called by pgtandem._sweep, once a copy over a '
-    'target that had rows.';
+    'Queues the keys of the target that have no image. Called by pgtandem._sweep, once a copy over '
+    'a target that had rows.';
 
 -- Rows go in sorted by the key of the target, whose index then grows in order.
 CREATE OR REPLACE FUNCTION pgtandem_gear.copy_chunk(
@@ -237,8 +242,8 @@ $copy$;
 REVOKE ALL ON FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text) IS
     'Copies a range of blocks; returns the rows written. Strategies: insert (none is there), skip '
-    '(those there are right), ignore (likewise, with writers at work), overwrite (lock and replace). Called by pgtandem._copy_chunk, '
-    'which marks the write as ours.';
+    '(those there are right), ignore (likewise, with writers at work), overwrite (lock and '
+    'replace). Called by pgtandem._copy_chunk, which marks the write as ours.';
 
 -- A write of the source: bring its image to the target.
 CREATE OR REPLACE FUNCTION pgtandem_gear.sync_forward() RETURNS trigger
@@ -250,14 +255,30 @@ AS $forward$
 DECLARE
     v_old      ALIAS FOR old;
     v_new      ALIAS FOR new;
-    v_depth    text := current_setting('pgtandem_gear.depth', true);
-    v_state    text := current_setting('pgtandem_gear.state', true);
+    v_depth    text;
+    v_set      text;
+    v_state    text;
     v_kept     boolean;
     v_was      boolean := true;
     v_found    boolean;
     v_sqlstate text;
     v_message  text;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
+                                 OR OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.name IS DISTINCT FROM NEW.name
+                                 OR OLD.type IS DISTINCT FROM NEW.type
+                                 OR OLD.brand IS DISTINCT FROM NEW.brand
+                                 OR OLD.created_at IS DISTINCT FROM NEW.created_at) THEN
+        -- Nothing that is mapped. The trigger pgtandem_gear_moved is for rows that change block.
+        IF TG_NARGS = 0 OR (v_old.ctid::text::point)[0] = (v_new.ctid::text::point)[0] THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_NARGS > 0 THEN
+        RETURN NULL;
+    END IF;
+
+    v_state := current_setting('pgtandem_gear.state', true);
     IF v_state = 'queue' THEN
         -- This transaction has waited for the target once; it does not wait again.
         IF TG_OP <> 'INSERT' THEN
@@ -285,7 +306,9 @@ BEGIN
     END IF;
 
     BEGIN
-        PERFORM set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
+        -- An assignment, not PERFORM: it needs no executor of its own.
+        v_depth := current_setting('pgtandem_gear.depth', true);
+        v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
         IF TG_OP = 'DELETE' THEN
             DELETE FROM gear_ops.gear_items AS t
             WHERE t.id = v_old.id
@@ -316,16 +339,15 @@ BEGIN
             END IF;
             INSERT INTO gear_ops.gear_items AS t
                 (id, user_id, name, category, brand, created_at, status, role, updated_at)
-            SELECT source.id,
-                   source.user_id,
-                   source.name,
-                   source.type,
-                   source.brand,
-                   source.created_at,
-                   'active',
-                   'personal',
-                   source.created_at
-            FROM (SELECT v_new.*) AS source
+            VALUES (v_new.id,
+                    v_new.user_id,
+                    v_new.name,
+                    v_new.type,
+                    v_new.brand,
+                    v_new.created_at,
+                    'active',
+                    'personal',
+                    v_new.created_at)
             ON CONFLICT (id) DO UPDATE
                 SET user_id = excluded.user_id,
                     name = excluded.name,
@@ -340,14 +362,16 @@ BEGIN
                   AND t.created_at IS NOT DISTINCT FROM v_new.created_at
             INTO v_kept;
             IF NOT v_kept THEN
-                RAISE EXCEPTION 'the target % did not keep the image of key %', 'gear_ops.gear_items',
+                RAISE EXCEPTION 'the target % did not keep the image of key %',
+                    'gear_ops.gear_items',
                     jsonb_build_array(v_new.id)
                     USING ERRCODE = 'TD010',
-                          DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                          DETAIL = 'A trigger of the target, or the type of a column, changed a '
+                                   'value.',
                           HINT = 'Let the mapping say what the target really stores.';
             END IF;
         END IF;
-        PERFORM set_config('pgtandem_gear.depth', v_depth, true);
+        v_set := set_config('pgtandem_gear.depth', v_depth, true);
     EXCEPTION
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
@@ -368,9 +392,12 @@ END;
 $forward$;
 REVOKE ALL ON FUNCTION pgtandem_gear.sync_forward() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.sync_forward() IS
-    'Trigger on user_core.old_equipment: brings the image of each written row to gear_ops.gear_items. '
-    'Never fails the write: after 500ms, or on any error, the key goes to pgtandem.recheck.';
+    'Trigger on user_core.old_equipment: brings the image of each written row to '
+    'gear_ops.gear_items. Never fails the write: after 500ms, or on any error, the key goes to '
+    'pgtandem.recheck.';
 
+-- PostgreSQL reads a WHEN clause anew for every statement that updates the table, and a list of
+-- columns takes it longer than a call of the function: the function looks at the columns itself.
 CREATE OR REPLACE TRIGGER pgtandem_gear_write
     AFTER INSERT OR DELETE ON user_core.old_equipment
     FOR EACH ROW
@@ -379,28 +406,14 @@ CREATE OR REPLACE TRIGGER pgtandem_gear_write
 CREATE OR REPLACE TRIGGER pgtandem_gear_update
     AFTER UPDATE ON user_core.old_equipment
     FOR EACH ROW
-    WHEN ((OLD.id IS DISTINCT FROM NEW.id
-           OR OLD.user_id IS DISTINCT FROM NEW.user_id
-           OR OLD.name IS DISTINCT FROM NEW.name
-           OR OLD.type IS DISTINCT FROM NEW.type
-           OR OLD.brand IS DISTINCT FROM NEW.brand
-           OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
+    WHEN (current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
     EXECUTE FUNCTION pgtandem_gear.sync_forward();
 -- While the copy is open: a row that is not copied yet, and moves to another block by an update of
 -- columns that nobody maps, may move behind the chunks. gear_backfill disables this one.
 CREATE OR REPLACE TRIGGER pgtandem_gear_moved
     AFTER UPDATE ON user_core.old_equipment
     FOR EACH ROW
-    WHEN (NOT (OLD.id IS DISTINCT FROM NEW.id
-               OR OLD.user_id IS DISTINCT FROM NEW.user_id
-               OR OLD.name IS DISTINCT FROM NEW.name
-               OR OLD.type IS DISTINCT FROM NEW.type
-               OR OLD.brand IS DISTINCT FROM NEW.brand
-               OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND split_part(OLD.ctid::text, ',', 1) <> split_part(NEW.ctid::text, ',', 1)
-          AND current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
-    EXECUTE FUNCTION pgtandem_gear.sync_forward();
+    EXECUTE FUNCTION pgtandem_gear.sync_forward('moved');
 -- Also for rows that logical replication applies.
 ALTER TABLE user_core.old_equipment
     ENABLE ALWAYS TRIGGER pgtandem_gear_write,
@@ -430,7 +443,8 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('user_core.old_equipment')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_source()', v_table);
+                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_source()',
+                       v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;
@@ -446,14 +460,25 @@ AS $back$
 DECLARE
     v_old   ALIAS FOR old;
     v_new   ALIAS FOR new;
-    v_depth text := current_setting('pgtandem_gear.depth', true);
+    v_depth text;
+    v_set   text;
     v_op    text := TG_OP;
     v_kept  boolean;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
+                                 OR OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.name IS DISTINCT FROM NEW.name
+                                 OR OLD.category IS DISTINCT FROM NEW.category
+                                 OR OLD.brand IS DISTINCT FROM NEW.brand
+                                 OR OLD.created_at IS DISTINCT FROM NEW.created_at) THEN
+        RETURN NULL;
+    END IF;
     -- As in sync_forward: a trigger of the application may have written the row again meanwhile.
     IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
-        SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at, t.updated_at
-        INTO v_new.id, v_new.user_id, v_new.name, v_new.category, v_new.brand, v_new.status, v_new.role, v_new.created_at, v_new.updated_at
+        SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at,
+            t.updated_at
+        INTO v_new.id, v_new.user_id, v_new.name, v_new.category, v_new.brand, v_new.status,
+            v_new.role, v_new.created_at, v_new.updated_at
         FROM gear_ops.gear_items AS t
         WHERE t.id = v_new.id;
         IF NOT FOUND OR (TG_OP = 'INSERT' AND EXISTS (
@@ -471,7 +496,8 @@ BEGIN
         END IF;
     END IF;
 
-    PERFORM set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
+    v_depth := current_setting('pgtandem_gear.depth', true);
+    v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
     IF v_op = 'INSERT' THEN
         INSERT INTO user_core.old_equipment AS source
             (id, user_id, name, type, brand, created_at)
@@ -524,7 +550,8 @@ BEGIN
                           SELECT FROM pgtandem.recheck AS r
                           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))
                       THEN '40001' ELSE 'TD013' END,
-                      HINT = 'It is being deleted there (try again), or was never there: pgtandem verify gear';
+                      HINT = 'It is being deleted there (try again), or was never there: pgtandem '
+                             'verify gear';
         END IF;
         IF (v_old.id IS DISTINCT FROM v_new.id) AND pgtandem_gear.copy_is_open() THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
@@ -547,14 +574,14 @@ BEGIN
                   DETAIL = 'A value does not survive the way there and back, or leaves the filter.',
                   HINT = 'Write a value that the old side can hold, or change the mapping.';
     END IF;
-    PERFORM set_config('pgtandem_gear.depth', v_depth, true);
+    v_set := set_config('pgtandem_gear.depth', v_depth, true);
     RETURN NULL;
 END;
 $back$;
 REVOKE ALL ON FUNCTION pgtandem_gear.sync_back() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_gear.sync_back() IS
-    'Trigger on gear_ops.gear_items: brings what changed back to user_core.old_equipment. TD011 a value that does '
-    'not survive, TD013 a row without a source.';
+    'Trigger on gear_ops.gear_items: brings what changed back to user_core.old_equipment. TD011 a '
+    'value that does not survive, TD013 a row without a source.';
 
 CREATE OR REPLACE TRIGGER pgtandem_gear_back_write
     AFTER INSERT OR DELETE ON gear_ops.gear_items
@@ -564,13 +591,7 @@ CREATE OR REPLACE TRIGGER pgtandem_gear_back_write
 CREATE OR REPLACE TRIGGER pgtandem_gear_back_update
     AFTER UPDATE ON gear_ops.gear_items
     FOR EACH ROW
-    WHEN ((OLD.id IS DISTINCT FROM NEW.id
-           OR OLD.user_id IS DISTINCT FROM NEW.user_id
-           OR OLD.name IS DISTINCT FROM NEW.name
-           OR OLD.category IS DISTINCT FROM NEW.category
-           OR OLD.brand IS DISTINCT FROM NEW.brand
-           OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
+    WHEN (current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
     EXECUTE FUNCTION pgtandem_gear.sync_back();
 ALTER TABLE gear_ops.gear_items
     ENABLE ALWAYS TRIGGER pgtandem_gear_back_write,
@@ -599,7 +620,8 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()', v_table);
+                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()',
+                       v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;

@@ -14,7 +14,8 @@ BEGIN;
 
 DO $do$
 BEGIN
-    PERFORM pgtandem.lock_tables('{"user_core.old_equipment","gear_ops.gear_items"}', 'ACCESS EXCLUSIVE');
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
+                                 'ACCESS EXCLUSIVE');
 END;
 $do$;
 

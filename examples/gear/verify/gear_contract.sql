@@ -11,11 +11,14 @@ BEGIN;
 
 DO $do$
 BEGIN
-    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.require_hash('gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
 END;
 $do$;
-SELECT id, user_id, name, type, brand, created_at, last_viewed_at FROM user_core.old_equipment WHERE false;
-SELECT id, user_id, name, type, brand, created_at, last_viewed_at FROM user_core_archive.old_equipment WHERE false;
+SELECT id, user_id, name, type, brand, created_at,
+    last_viewed_at FROM user_core.old_equipment WHERE false;
+SELECT id, user_id, name, type, brand, created_at,
+    last_viewed_at FROM user_core_archive.old_equipment WHERE false;
 DO $do$
 BEGIN
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_note_write');

@@ -9,12 +9,14 @@
 
 BEGIN;
 
-SELECT id, user_id, name, category, brand, created_at, status, role, updated_at FROM pgtandem_gear.image WHERE false;
+SELECT id, user_id, name, category, brand, created_at, status, role,
+    updated_at FROM pgtandem_gear.image WHERE false;
 SELECT in_source, in_target, changed FROM pgtandem_gear.compared() WHERE false;
 SELECT in_source, in_target, changed FROM pgtandem_gear.compared_keys('[]');
 DO $do$
 BEGIN
-    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.require_hash('gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
 END;
 $do$;
 

@@ -11,7 +11,8 @@ BEGIN;
 
 DO $do$
 BEGIN
-    PERFORM pgtandem.require_hash('gear', '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    PERFORM pgtandem.require_hash('gear',
+        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_write');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_update');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_truncate');
