@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 UNBOUNDED = 10_000  # columns: a pipe or a file has no width, and a line is cut by its reader
+NEVER_WRAPPED = 20  # characters: names and verdicts stay whole on a narrow terminal
 SHOWN = 60  # characters of a value in a table
 PLAIN_SECONDS = 3.0  # between two lines of progress where standard error is no terminal
 STYLES = {
@@ -82,10 +83,12 @@ def cell(value: object) -> Text:
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Rows under headings; without a line of headings where all are empty."""
     made = Table(box=None, pad_edge=False, show_header=any(headings))
-    for heading in headings:
-        made.add_column(heading, overflow="fold")
-    for row in rows:
-        made.add_row(*map(cell, row))
+    cells = [tuple(map(cell, row)) for row in rows]
+    for position, heading in enumerate(headings):
+        widest = max((row[position].cell_len for row in cells), default=0)
+        made.add_column(heading, overflow="fold", no_wrap=widest <= NEVER_WRAPPED)
+    for row in cells:
+        made.add_row(*row)
     return made
 
 
