@@ -38,19 +38,36 @@ def test_mypy():
     lint("mypy")
 
 
-def test_squawk_on_the_engine():
-    # It makes objects of its own and locks nobody's tables, so it sets no lock_timeout.
+def squawk(*scripts: Path, exclude: tuple[str, ...] = ()) -> None:
     # The option replaces the list in .squawk.toml, which is therefore given, too.
     rules = tomllib.loads((ROOT / ".squawk.toml").read_text())["excluded_rules"]
-    excluded = ",".join([*rules, "require-lock-timeout"])
-    lint("squawk", f"--exclude={excluded}", *sorted(ROOT.glob("deploy/*.sql")))
+    lint("squawk", f"--exclude={','.join([*rules, *exclude])}", *scripts)
+
+
+# A revert takes back what its deploy has made.
+REVERT = ("ban-drop-table", "ban-drop-schema", "ban-drop-trigger", "ban-drop-type")
+# The engine makes objects of its own and locks nobody's tables, so it sets no lock_timeout.
+ENGINE = ("require-lock-timeout",)
+
+
+@pytest.mark.parametrize("kind", ["deploy", "revert", "verify"])
+def test_squawk_on_the_engine(kind):
+    exclude = ENGINE + (REVERT if kind == "revert" else ())
+    squawk(*sorted((ROOT / kind).glob("*.sql")), exclude=exclude)
+
+
+EXAMPLES = sorted(
+    path
+    for kind in ("deploy", "revert", "verify")
+    for path in ROOT.glob(f"examples/*/{kind}/*.sql")
+)
 
 
 @pytest.mark.parametrize(
-    "script", sorted(ROOT.glob("examples/*/deploy/*.sql")), ids=lambda path: path.stem
+    "script", EXAMPLES, ids=lambda path: "/".join(path.with_suffix("").parts[-3:])
 )
 def test_squawk_on_the_examples(script):
-    lint("squawk", script)
+    squawk(script, exclude=REVERT if script.parent.name == "revert" else ())
 
 
 FINDINGS = """

@@ -24,6 +24,7 @@ CALL pgtandem.backfill('gear');
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment"}', 'SHARE ROW EXCLUSIVE');

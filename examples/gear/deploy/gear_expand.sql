@@ -15,6 +15,10 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
+-- As in the triggers: an expression that needs another search_path fails here, not at a write.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE SCHEMA IF NOT EXISTS pgtandem_gear;
 COMMENT ON SCHEMA pgtandem_gear IS
     'Rendered from the mapping "gear": image, sync triggers, copy, comparison.';

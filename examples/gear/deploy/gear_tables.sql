@@ -10,6 +10,8 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
+
 CREATE SCHEMA gear_ops;
 COMMENT ON SCHEMA gear_ops IS 'The new system: items of gear, their inspections and reminders.';
 

@@ -10,6 +10,7 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
 DO $do$
 BEGIN
     PERFORM pgtandem.open_copy('gear');

@@ -9,6 +9,7 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
 DO $do$
 BEGIN
     PERFORM pgtandem.forget_mapping('gear');

@@ -12,6 +12,7 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',

@@ -12,6 +12,8 @@
 
 BEGIN;
 
+SET LOCAL lock_timeout = '1s';
+
 DO $$
 DECLARE
     v_allowed     boolean := coalesce(current_setting('pgtandem.drop_data', true) = 'gear_tables',
