@@ -269,10 +269,16 @@ def load(path: Path) -> Mapping:
         PgtandemError: with file, line and the nearest valid name of every mistake.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+    except OSError as error:
         raise PgtandemError(
             f"{path} cannot be read.", detail=str(error), hint="pgtandem new makes a mapping."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PgtandemError(
+            f"{path} is not UTF-8.", detail=f"{path}:{line}: {error}", hint="Save it as UTF-8."
         ) from error
     try:
         tree = YAML(typ="rt").load(text)
