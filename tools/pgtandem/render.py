@@ -171,6 +171,8 @@ class Context:
         self.key = [by_name[c.name] for c in mapping.key_columns]
         self.synced_rest = [c for c in self.synced if c not in self.key]
         self.one_way = [by_name[c.name] for c in mapping.synced if not c.back]
+        # Every value is a field of the row or a constant, so a plain VALUES will do.
+        self.fields_only = not self.filter and all(c.plain or not c.reads for c in self.columns)
         # Columns of the target that may follow from a source column which another one writes back.
         self.derived = [c for c in self.synced if not c.plain or c in self.one_way]
         self.plain_key = all(c.plain and not c.cast for c in self.key)

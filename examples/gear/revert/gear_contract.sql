@@ -49,14 +49,30 @@ AS $forward$
 DECLARE
     v_old      ALIAS FOR old;
     v_new      ALIAS FOR new;
-    v_depth    text := current_setting('pgtandem_gear.depth', true);
-    v_state    text := current_setting('pgtandem_gear.state', true);
+    v_depth    text;
+    v_set      text;
+    v_state    text;
     v_kept     boolean;
     v_was      boolean := true;
     v_found    boolean;
     v_sqlstate text;
     v_message  text;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
+                                 OR OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.name IS DISTINCT FROM NEW.name
+                                 OR OLD.type IS DISTINCT FROM NEW.type
+                                 OR OLD.brand IS DISTINCT FROM NEW.brand
+                                 OR OLD.created_at IS DISTINCT FROM NEW.created_at) THEN
+        -- Nothing that is mapped. The trigger pgtandem_gear_moved is for rows that change block.
+        IF TG_NARGS = 0 OR (v_old.ctid::text::point)[0] = (v_new.ctid::text::point)[0] THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_NARGS > 0 THEN
+        RETURN NULL;
+    END IF;
+
+    v_state := current_setting('pgtandem_gear.state', true);
     IF v_state = 'queue' THEN
         -- This transaction has waited for the target once; it does not wait again.
         IF TG_OP <> 'INSERT' THEN
@@ -84,7 +100,9 @@ BEGIN
     END IF;
 
     BEGIN
-        PERFORM set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
+        -- An assignment, not PERFORM: it needs no executor of its own.
+        v_depth := current_setting('pgtandem_gear.depth', true);
+        v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
         IF TG_OP = 'DELETE' THEN
             DELETE FROM gear_ops.gear_items AS t
             WHERE t.id = v_old.id
@@ -115,16 +133,15 @@ BEGIN
             END IF;
             INSERT INTO gear_ops.gear_items AS t
                 (id, user_id, name, category, brand, created_at, status, role, updated_at)
-            SELECT source.id,
-                   source.user_id,
-                   source.name,
-                   source.type,
-                   source.brand,
-                   source.created_at,
-                   'active',
-                   'personal',
-                   source.created_at
-            FROM (SELECT v_new.*) AS source
+            VALUES (v_new.id,
+                    v_new.user_id,
+                    v_new.name,
+                    v_new.type,
+                    v_new.brand,
+                    v_new.created_at,
+                    'active',
+                    'personal',
+                    v_new.created_at)
             ON CONFLICT (id) DO UPDATE
                 SET user_id = excluded.user_id,
                     name = excluded.name,
@@ -148,7 +165,7 @@ BEGIN
                           HINT = 'Let the mapping say what the target really stores.';
             END IF;
         END IF;
-        PERFORM set_config('pgtandem_gear.depth', v_depth, true);
+        v_set := set_config('pgtandem_gear.depth', v_depth, true);
     EXCEPTION
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
@@ -173,6 +190,8 @@ COMMENT ON FUNCTION pgtandem_gear.sync_forward() IS
     'gear_ops.gear_items. Never fails the write: after 500ms, or on any error, the key goes to '
     'pgtandem.recheck.';
 
+-- PostgreSQL reads a WHEN clause anew for every statement that updates the table, and a list of
+-- columns takes it longer than a call of the function: the function looks at the columns itself.
 CREATE OR REPLACE TRIGGER pgtandem_gear_write
     AFTER INSERT OR DELETE ON user_core.old_equipment
     FOR EACH ROW
@@ -181,30 +200,14 @@ CREATE OR REPLACE TRIGGER pgtandem_gear_write
 CREATE OR REPLACE TRIGGER pgtandem_gear_update
     AFTER UPDATE ON user_core.old_equipment
     FOR EACH ROW
-    WHEN ((OLD.id IS DISTINCT FROM NEW.id
-           OR OLD.user_id IS DISTINCT FROM NEW.user_id
-           OR OLD.name IS DISTINCT FROM NEW.name
-           OR OLD.type IS DISTINCT FROM NEW.type
-           OR OLD.brand IS DISTINCT FROM NEW.brand
-           OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND current_setting('pgtandem_gear.depth',
-                              true) IS DISTINCT FROM pg_trigger_depth()::text)
+    WHEN (current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
     EXECUTE FUNCTION pgtandem_gear.sync_forward();
 -- While the copy is open: a row that is not copied yet, and moves to another block by an update of
 -- columns that nobody maps, may move behind the chunks. gear_backfill disables this one.
 CREATE OR REPLACE TRIGGER pgtandem_gear_moved
     AFTER UPDATE ON user_core.old_equipment
     FOR EACH ROW
-    WHEN (NOT (OLD.id IS DISTINCT FROM NEW.id
-               OR OLD.user_id IS DISTINCT FROM NEW.user_id
-               OR OLD.name IS DISTINCT FROM NEW.name
-               OR OLD.type IS DISTINCT FROM NEW.type
-               OR OLD.brand IS DISTINCT FROM NEW.brand
-               OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND split_part(OLD.ctid::text, ',', 1) <> split_part(NEW.ctid::text, ',', 1)
-          AND current_setting('pgtandem_gear.depth',
-                              true) IS DISTINCT FROM pg_trigger_depth()::text)
-    EXECUTE FUNCTION pgtandem_gear.sync_forward();
+    EXECUTE FUNCTION pgtandem_gear.sync_forward('moved');
 -- Also for rows that logical replication applies.
 ALTER TABLE user_core.old_equipment
     ENABLE ALWAYS TRIGGER pgtandem_gear_write,
@@ -236,8 +239,9 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('user_core.old_equipment')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_source()',
-                       v_table);
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_gear.truncate_source()', v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;
@@ -253,10 +257,19 @@ AS $back$
 DECLARE
     v_old   ALIAS FOR old;
     v_new   ALIAS FOR new;
-    v_depth text := current_setting('pgtandem_gear.depth', true);
+    v_depth text;
+    v_set   text;
     v_op    text := TG_OP;
     v_kept  boolean;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
+                                 OR OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.name IS DISTINCT FROM NEW.name
+                                 OR OLD.category IS DISTINCT FROM NEW.category
+                                 OR OLD.brand IS DISTINCT FROM NEW.brand
+                                 OR OLD.created_at IS DISTINCT FROM NEW.created_at) THEN
+        RETURN NULL;
+    END IF;
     -- As in sync_forward: a trigger of the application may have written the row again meanwhile.
     IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
         SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at,
@@ -280,7 +293,8 @@ BEGIN
         END IF;
     END IF;
 
-    PERFORM set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
+    v_depth := current_setting('pgtandem_gear.depth', true);
+    v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
     IF v_op = 'INSERT' THEN
         INSERT INTO user_core.old_equipment AS source
             (id, user_id, name, type, brand, created_at)
@@ -357,7 +371,7 @@ BEGIN
                   DETAIL = 'A value does not survive the way there and back, or leaves the filter.',
                   HINT = 'Write a value that the old side can hold, or change the mapping.';
     END IF;
-    PERFORM set_config('pgtandem_gear.depth', v_depth, true);
+    v_set := set_config('pgtandem_gear.depth', v_depth, true);
     RETURN NULL;
 END;
 $back$;
@@ -374,14 +388,7 @@ CREATE OR REPLACE TRIGGER pgtandem_gear_back_write
 CREATE OR REPLACE TRIGGER pgtandem_gear_back_update
     AFTER UPDATE ON gear_ops.gear_items
     FOR EACH ROW
-    WHEN ((OLD.id IS DISTINCT FROM NEW.id
-           OR OLD.user_id IS DISTINCT FROM NEW.user_id
-           OR OLD.name IS DISTINCT FROM NEW.name
-           OR OLD.category IS DISTINCT FROM NEW.category
-           OR OLD.brand IS DISTINCT FROM NEW.brand
-           OR OLD.created_at IS DISTINCT FROM NEW.created_at)
-          AND current_setting('pgtandem_gear.depth',
-                              true) IS DISTINCT FROM pg_trigger_depth()::text)
+    WHEN (current_setting('pgtandem_gear.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
     EXECUTE FUNCTION pgtandem_gear.sync_back();
 ALTER TABLE gear_ops.gear_items
     ENABLE ALWAYS TRIGGER pgtandem_gear_back_write,
@@ -410,8 +417,9 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()',
-                       v_table);
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_gear.truncate_target()', v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;
