@@ -124,7 +124,7 @@ def test_warnings(tables, empty_dsn, tmp_path):
         ("ALTER TABLE new.item ENABLE ROW LEVEL SECURITY", "new.item has row security"),
         ("REVOKE TRIGGER ON new.item FROM current_user", "You may not create triggers on new.item"),
         (
-            "ALTER TABLE new.item DROP CONSTRAINT item_pkey; CREATE UNIQUE INDEX ON new.item (made)",
+            "ALTER TABLE new.item DROP CONSTRAINT item_pkey, ADD UNIQUE (made)",
             "No unique index of new.item is on columns that the source has",
         ),
     ],
@@ -168,9 +168,7 @@ def test_a_bad_name(name, empty_dsn):
 
 def test_a_foreign_table(tables, empty_dsn, tmp_path, as_user):
     with psycopg.connect(as_user(empty_dsn, "postgres"), autocommit=True) as admin:
-        admin.execute(
-            "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER none FOREIGN DATA WRAPPER none"
-        )
+        admin.execute("CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far")
         admin.execute("CREATE FOREIGN TABLE old.far (id bigint) SERVER far")
     result = new(empty_dsn, tmp_path, source="old.far")
     assert "old.far is a foreign table" in result.output
