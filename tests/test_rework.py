@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from helpers import environment, planned, sqitch
+from helpers import Session, environment, planned, sqitch
+from mappings import Built, build
 from pgtandem import cli
 from pgtandem.project import find
 
@@ -98,12 +99,12 @@ class Writers:
     )
     NEW = ("UPDATE new_shop.item SET cents = cents + 1 WHERE id = 500 + %(n)s %% 400",)
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, first: int = 10_000) -> None:
         self.dsn, self.writes, self.failed = dsn, 0, []
         self.stop = threading.Event()
         self.threads = [
             threading.Thread(target=self.write, args=(statements, first))
-            for statements, first in ((self.OLD, 10_000), (self.OLD, 50_000), (self.NEW, 1))
+            for statements, first in ((self.OLD, first), (self.OLD, 5 * first), (self.NEW, 1))
         ]
 
     def write(self, statements: tuple[str, ...], number: int) -> None:
@@ -173,7 +174,7 @@ def test_the_road_of_a_changed_mapping(project, dsn):
         sqitch("verify", "--to", "shop_backfill@HEAD", dsn=dsn, project=project)
 
         # And back, as it was.
-        with Writers(dsn) as writers:
+        with Writers(dsn, 1_000_000) as writers:
             tag = "@" + find(project).tags()[0]
             sqitch("revert", "-y", "--to", tag, dsn=dsn, project=project)
         assert writers.failed == []
@@ -188,3 +189,104 @@ def test_the_road_of_a_changed_mapping(project, dsn):
             "SELECT count(*) FROM pg_trigger WHERE tgname ~ 'pgtandem'"
             " AND NOT tgisinternal AND tgrelid = 'old_shop.item'::regclass"
         ).fetchone() == (0,)
+
+
+def deployed(dsn: str, *phases: str) -> Built:
+    return build(dsn, BEFORE, LEGACY, phases or ("expand", "sync", "backfill"))
+
+
+def test_what_the_source_lost_without_triggers_does_not_stay_in_the_target(dsn):
+    built = deployed(dsn)
+    built.revert("backfill", "sync")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM old_shop.item WHERE id = 1")
+        connection.execute("UPDATE old_shop.item SET sold = true WHERE id = 2")
+        connection.execute("UPDATE old_shop.item SET id = 3003 WHERE id = 3")
+        connection.execute("UPDATE old_shop.item SET name = 'newer' WHERE id = 4")
+        built.deploy("sync", "backfill")
+        assert differences(dsn) == 0
+        assert connection.execute("SELECT sweep FROM pgtandem.mapping").fetchone() == (False,)
+
+
+def test_a_worker_of_the_copy_before_overwrites_like_the_new_one(dsn):
+    deployed(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT set_config('pgtandem_shop.depth', '0', false)")
+        connection.execute("UPDATE new_shop.item SET cents = -1")
+        connection.execute("SELECT set_config('pgtandem_shop.depth', '', false)")
+        connection.execute("SELECT pgtandem.open_copy('shop')")
+        connection.execute("SELECT pgtandem._list_new_leaves('shop')")
+        # What a worker still knows that began before the copy was opened again.
+        copied = connection.execute(
+            "SELECT outcome, strategy FROM pgtandem._copy_next('shop', 512, 'insert')"
+        )
+        assert copied.fetchone() == ("done", "overwrite")
+    assert differences(dsn) == 0
+
+
+def test_the_rest_of_a_chunk_does_not_outlive_its_copy(dsn):
+    """A worker cuts its chunk while open_copy waits for it: nothing of it may stay listed."""
+    deployed(dsn, "expand", "sync")
+    with Session(dsn) as worker, Session(dsn) as opener:
+        worker.run("SELECT pgtandem._list_new_leaves('shop')")
+        worker.run("BEGIN")
+        worker.run("SELECT pgtandem._cut(pgtandem._claim('shop', 512), 2)")
+        opener.send("SELECT pgtandem.open_copy('shop')").waits_for_lock(worker)
+        worker.run("COMMIT")
+        opener.result()
+        assert worker.value("SELECT count(*) FROM pgtandem.chunk") == 0
+
+
+# Another key, another target, one way only.
+MOVED = """
+mapping: shop
+source:
+  table: old_shop.item
+  columns: {id: bigint, name: text, price: integer}
+target:
+  table: new_shop.goods
+  columns: {name: text, nr: numeric, cents: integer}
+key: [name, nr]
+columns: {name: name, nr: {from: id, back: none}, cents: {from: price * 100, back: none}}
+sync: {ways: forward}
+"""
+
+
+def test_a_rework_to_another_table_with_another_key(project, dsn):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY)
+        connection.execute(
+            "CREATE TABLE new_shop.goods "
+            "(name text, nr numeric, cents integer, PRIMARY KEY (nr, name))"
+        )
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        connection.execute("SELECT pgtandem.queue('shop', '[7]', 'gone')")
+        (project / "mappings" / "shop.yml").write_text(MOVED)
+        render(project, "--rework")
+        sqitch("deploy", "--verify", "--to", "shop_backfill@HEAD", dsn=dsn, project=project)
+        connection.execute("UPDATE old_shop.item SET name = 'moved', price = 7 WHERE id = 7")
+        connection.execute("DELETE FROM old_shop.item WHERE id = 8")
+        connection.execute("UPDATE new_shop.item SET label = 'ITS OWN' WHERE id = 9")
+        assert differences(dsn) == 0
+        counts = "SELECT count(*), max(cents) FROM new_shop.goods"
+        assert connection.execute(counts).fetchone() == (999, 100_000)
+        tag = "@" + find(project).tags()[0]
+        sqitch("revert", "-y", "--to", tag, dsn=dsn, project=project)
+        backfill(dsn)
+        assert differences(dsn) == 0
+        # The source is the truth: what only the former target was told meanwhile gives way.
+        row = connection.execute("SELECT label FROM new_shop.item WHERE id = 9").fetchone()
+        assert row == ("NAME 9",)
+
+
+def test_a_rework_after_contract_is_refused(project, dsn):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY)
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        connection.execute("UPDATE pgtandem.mapping SET phase = 'contract'")
+        (project / "mappings" / "shop.yml").write_text(AFTER)
+        render(project, "--rework")
+        said = sqitch("deploy", dsn=dsn, project=project, check=False)
+        assert 'mapping "shop" is still in phase contract' in said
