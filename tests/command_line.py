@@ -45,6 +45,10 @@ class Running(subprocess.Popen[str]):
             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
+    def __exit__(self, *how: object) -> None:
+        self.kill()  # a test that failed does not wait for it
+        super().__exit__(*how)  # type: ignore[arg-type]
+
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
         """Send a signal, wait for the end; exit status, stdout and stderr."""
         if number is not None:
@@ -114,7 +118,7 @@ class Gear:
         found = self.rows(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND state = 'active' AND backend_type = 'client backend'"
-            " AND query ~ 'CALL pgtandem|compared'"
+            " AND query ~ 'CALL pgtandem|compared|require_unique'"
         )
         return [row["pid"] for row in found]
 

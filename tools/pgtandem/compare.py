@@ -14,7 +14,7 @@ from psycopg import sql
 
 from pgtandem import db, deployed, sessions
 
-STORED_KEYS = 10_000  # differing keys that are looked at one by one, and stored
+STORED = 10_000  # differences that are looked at one by one, and stored
 BEAT_SECONDS = 0.5
 
 
@@ -52,7 +52,7 @@ class Comparison:
         missing: images that the target lacks.
         extra: rows of the target without an image.
         changed: rows that differ in a column.
-        differences: of the first STORED_KEYS keys that differ.
+        differences: of the keys that differ, the first STORED.
         seconds: what it took.
         stored: its number in pgtandem.comparison; None on a standby.
     """
@@ -117,6 +117,7 @@ def full(
     if comparison.differing:
         for differences in run(_differences):
             comparison.differences += differences
+        del comparison.differences[STORED:]
     for session in busy:
         _end(session)
     comparison.seconds = time.monotonic() - began
@@ -205,7 +206,7 @@ def _differences(
     session: sessions.Connection, compared: sql.Composable, bound: dict[str, Any]
 ) -> list[Difference]:
     query = db.load_query("compare_differences").format(compared=compared)
-    return [Difference(**row) for row in session.execute(query, bound | {"limit": STORED_KEYS})]
+    return [Difference(**row) for row in session.execute(query, bound | {"limit": STORED})]
 
 
 def _compare_keys(

@@ -115,7 +115,7 @@ def run(
     help="Look at about N keys only, found in random blocks of both tables.",
 )  # fmt: skip
 @click.option(
-    "--limit", metavar="N", type=click.IntRange(0, compare.STORED_KEYS), default=20,
+    "--limit", metavar="N", type=click.IntRange(0, compare.STORED), default=20,
     show_default=True, help="Differences to print; up to 10,000 are stored.",
 )  # fmt: skip
 @options.as_json
