@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import psycopg
@@ -200,9 +201,9 @@ def during(world: World, kind: str, phase: str, statement: str, user: str) -> st
     writer, deploy = start(world.session(user, "writer"), "READ COMMITTED"), world.session()
     writer.run(statement)
     script = (GEAR / kind / f"gear_{phase}.sql").read_text()
-    before, begin, rest = script.partition("BEGIN;")  # what commits by itself goes first
-    if "CALL" in before:
-        deploy.run(before)
+    before, begin, rest = script.partition("BEGIN;")
+    for call in re.findall("^CALL .*;$", before, re.MULTILINE):
+        deploy.run(call)  # what commits by itself goes first
     deploy.send(begin + rest).waits_for_lock(writer)
     writer.run("COMMIT")
     return attempt(deploy.result)

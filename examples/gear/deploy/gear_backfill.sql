@@ -20,6 +20,8 @@ BEGIN
     PERFORM pgtandem.require_small_rest('gear');
 END;
 $do$;
+-- Without it, a session whose client was killed would go on alone.
+SET client_connection_check_interval = '2s';
 CALL pgtandem.backfill('gear');
 
 BEGIN;

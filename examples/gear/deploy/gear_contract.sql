@@ -12,6 +12,15 @@
 -- Locks: both tables ACCESS EXCLUSIVE until the commit, some milliseconds, asked for in short
 -- tries. No rewrite, no scan.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'gear' AND phase IN ('contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '1s';
@@ -201,8 +210,9 @@ BEGIN
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.truncate_target()',
-                       v_table);
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_gear.truncate_target()', v_table);
         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
     END LOOP;
 END;

@@ -10,6 +10,17 @@
 -- Locks: both tables and the view ACCESS EXCLUSIVE until the commit, for the last few keys;
 -- asked for in short tries.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT NOT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'gear' AND phase IN ('contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
+-- Without it, a session whose client was killed would go on alone.
+SET client_connection_check_interval = '2s';
 CALL pgtandem.carry_back('gear');
 
 BEGIN;

@@ -7,6 +7,15 @@
 --
 -- Locks: nothing for longer than writing the catalogs.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT NOT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'gear' AND phase IN ('expand', 'sync', 'backfill', 'contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '1s';

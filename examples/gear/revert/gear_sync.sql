@@ -10,6 +10,15 @@
 -- Locks: both tables ACCESS EXCLUSIVE until the commit, some milliseconds, asked for in short
 -- tries.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'gear' AND phase IN ('expand')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 SET LOCAL lock_timeout = '1s';

@@ -13,13 +13,12 @@ DO $do$
 BEGIN
     PERFORM pgtandem.require_hash('gear',
         '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+    IF (pgtandem.mapping_of('gear')).phase = 'contract' THEN
+        RETURN;  -- which has taken the triggers away
+    END IF;
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_write');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_update');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_truncate');
-END;
-$do$;
-DO $do$
-BEGIN
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_back_write');
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_back_update');
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_truncate');
