@@ -1,5 +1,5 @@
--- For the tests in sql/: what a statement raises, as {SQLSTATE, message, detail, hint}; NULL where it
--- raises nothing. pgTAP's throws_ok knows neither detail nor hint.
+-- For the tests in sql/: what a statement raises, as {SQLSTATE, message, detail, hint}; NULL where
+-- it raises nothing. pgTAP's throws_ok knows neither detail nor hint.
 
 CREATE FUNCTION pg_temp.error_of(p_statement text) RETURNS text[]
 LANGUAGE plpgsql

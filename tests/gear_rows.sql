@@ -1,5 +1,5 @@
--- For the tests in sql/: rows of gear, as if they had been there before its triggers. An item `n` has
--- the key 00000000-0000-4000-8000-<n in twelve digits>.
+-- For the tests in sql/: rows of gear, as if they had been there before its triggers. An item `n`
+-- has the key 00000000-0000-4000-8000-<n in twelve digits>.
 
 -- Tests before this one may have left blocks full of dead rows.
 ALTER TABLE user_core.old_equipment DISABLE TRIGGER pgtandem_gear_truncate;

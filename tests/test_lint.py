@@ -10,9 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, sqitch
+from mappings import build, nasty
+from pgtandem.render import PHASES
 
 BIN = Path(sys.executable).parent
+GEAR = ROOT / "examples" / "gear"
 
 
 def lint(*arguments: str | Path) -> None:
@@ -81,7 +84,11 @@ CROSS JOIN LATERAL plpgsql_check_function_tb(
     funcoid => p.oid, relid => coalesce(t.tgrelid, 0), fatal_errors => false,
     extra_warnings => true, security_warnings => true, performance_warnings => false
 ) AS f
-WHERE n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%'
+WHERE (n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%')
+  -- Out of use until contract is reverted, and created again then.
+  AND (p.prorettype <> 'trigger'::regtype OR t.oid IS NOT NULL)
+  -- set_config by an assignment takes no executor, as PERFORM does: the triggers are faster so.
+  AND f.message <> 'never read variable "v_set"'
 ORDER BY 1, 2, 3
 """
 
@@ -96,7 +103,7 @@ WHERE n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%'
 def check_routines(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         try:
-            connection.execute("CREATE EXTENSION plpgsql_check SCHEMA public")
+            connection.execute("CREATE EXTENSION IF NOT EXISTS plpgsql_check SCHEMA public")
         except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
             pytest.skip("plpgsql_check is packaged for Debian's PostgreSQL, not the embedded one")
         (routines,) = connection.execute(ROUTINES).fetchone()
@@ -110,5 +117,25 @@ def test_plpgsql_check_on_the_engine(dsn, as_user):
 
 
 @pytest.mark.both
-def test_plpgsql_check_on_what_gear_renders(gear_dsn, as_user):
+@pytest.mark.parametrize("phase", PHASES)
+def test_plpgsql_check_on_what_gear_renders(gear_dsn, as_user, phase):
+    with psycopg.connect(gear_dsn, autocommit=True) as connection:
+        connection.execute("CALL pgtandem.backfill('gear')")
+        connection.execute("CALL pgtandem.compare('gear')")
+    if phase == "expand":
+        sqitch("revert", "-y", "--to-change", "gear_expand", dsn=gear_dsn, project=GEAR)
+    else:
+        sqitch("deploy", "--to-change", f"gear_{phase}", dsn=gear_dsn, project=GEAR)
     check_routines(as_user(gear_dsn, "postgres"))
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("kind", ["ordinary", "partitioned"])
+def test_plpgsql_check_on_a_mapping_with_everything(dsn, as_user, kind):
+    """A filter, a composite key, expressions, odd names and types."""
+    built = build(dsn, *nasty(kind), phases=("expand", "sync", "backfill"))
+    check_routines(as_user(dsn, "postgres"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CALL pgtandem.compare('nasty')")
+    built.deploy("contract")
+    check_routines(as_user(dsn, "postgres"))

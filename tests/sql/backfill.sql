@@ -1,5 +1,5 @@
 -- Tests pgtandem:backfill, on gear. Changes nothing; needs pgTAP in the search path. The procedure
--- itself commits: tests/test_sql.py; beside writers: tests/isolation; killed: tests/chaos.
+-- itself commits: tests/test_routines.py; beside writers: tests/isolation; killed: tests/chaos.
 \ir ../error_of.sql
 
 BEGIN;
@@ -140,10 +140,10 @@ SELECT is(
     (SELECT ARRAY['TD019',
                   format('the copy of mapping "gear" has %s blocks to go',
                          sum(last_block - first_block)),
-                  'A deploy copies at most 2 blocks itself, as it cannot show progress and would go on '
-                  'unseen if its client were killed.',
-                  'pgtandem backfill gear --jobs 2, or in psql: CALL pgtandem.backfill(''gear''); then '
-                  'deploy again.']
+                  'A deploy copies at most 2 blocks itself, as it cannot show progress and would '
+                  'go on unseen if its client were killed.',
+                  'pgtandem backfill gear --jobs 2, or in psql: CALL pgtandem.backfill(''gear''); '
+                  'then deploy again.']
      FROM pgtandem.chunk),
     'TD019: too much for a deploy'
 );

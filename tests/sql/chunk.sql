@@ -52,7 +52,8 @@ SELECT results_eq(
 );
 SELECT pgtandem._list_chunks('shop', 'shop.old');
 SELECT is(
-    (SELECT count(*) FROM pgtandem.chunk WHERE mapping = 'shop'), 3::bigint, 'listed anew, not twice'
+    (SELECT count(*) FROM pgtandem.chunk WHERE mapping = 'shop'), 3::bigint,
+    'listed anew, not twice'
 );
 SELECT pgtandem._list_chunks('shop', 'shop.new');
 SELECT results_eq(

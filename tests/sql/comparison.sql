@@ -1,5 +1,5 @@
--- Tests pgtandem:comparison, on gear. Changes nothing; needs pgTAP in the search path. The procedure
--- itself commits: tests/test_sql.py.
+-- Tests pgtandem:comparison, on gear. Changes nothing; needs pgTAP in the search path. The
+-- procedure itself commits: tests/test_routines.py.
 \ir ../error_of.sql
 
 BEGIN;
@@ -31,7 +31,8 @@ SELECT results_eq(
 );
 SELECT results_eq(
     $$ SELECT * FROM pgtandem.explain_difference(
-           true, true, '{a,b}', '{"a": "1", "b": null, "c": "5"}', '{"a": "2", "b": "", "c": "5"}') $$,
+           true, true, '{a,b}', '{"a": "1", "b": null, "c": "5"}',
+           '{"a": "2", "b": "", "c": "5"}') $$,
     $$ VALUES ('changed', 'a', '1', '2'), ('changed', 'b', NULL::text, '') $$,
     'a row with two columns that differ, one of them by NULL'
 );
@@ -102,7 +103,8 @@ CREATE SCHEMA pgtandem_shop;
 CREATE TABLE pgtandem_shop.image AS VALUES (1, 'a'), (2, 'b'), (2, 'b');
 ALTER TABLE pgtandem_shop.image RENAME column1 TO id;
 CREATE TABLE pg_temp.goal (id integer);
-SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem_shop.image', 'goal', ARRAY['id'],
+SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem_shop.image', 'goal',
+                                 ARRAY['id'],
                                  '{}', '0.1.0');
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.require_unique_image('shop') $$),
@@ -114,7 +116,8 @@ SELECT is(
 DELETE FROM pgtandem_shop.image WHERE id = 2;
 SELECT is(pgtandem.require_unique_image('shop')::text, '', 'or the rows do');
 SELECT throws_ok(
-    $$ SELECT pgtandem.require_unique_image('none') $$, 'TD001', NULL, 'TD001: the mapping is unknown'
+    $$ SELECT pgtandem.require_unique_image('none') $$, 'TD001', NULL,
+    'TD001: the mapping is unknown'
 );
 
 -- sample_keys

@@ -1,5 +1,5 @@
--- Tests pgtandem:contract. Changes nothing; needs pgTAP in the search path. Contract itself is tested
--- on gear: examples/gear/tests/gear_contract.sql.
+-- Tests pgtandem:contract. Changes nothing; needs pgTAP in the search path. Contract itself is
+-- tested on gear: examples/gear/tests/gear_contract.sql.
 \ir ../error_of.sql
 
 BEGIN;
@@ -61,7 +61,8 @@ SELECT is(
 );
 SELECT pg_temp.compared('a', 'full', '25 hours', 0);
 SELECT is(
-    pg_temp.unmet(), 'comparison_clean comparison_recent', 'nor one from before the copy was complete'
+    pg_temp.unmet(), 'comparison_clean comparison_recent',
+    'nor one from before the copy was complete'
 );
 SELECT is(
     pg_temp.figure('comparison_clean'), 'the last full comparison is older than the copy',
@@ -123,8 +124,8 @@ SELECT is(
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.override('shop', 'no_worries', 'because') $$),
     ARRAY['TD021', 'there is no condition "no_worries"', '',
-          'One of: copy_complete, comparison_clean, comparison_recent, queue_empty, no_old_sessions, '
-          'old_side_unread, no_dependents.'],
+          'One of: copy_complete, comparison_clean, comparison_recent, queue_empty, '
+          'no_old_sessions, old_side_unread, no_dependents.'],
     'TD021: no such condition'
 );
 SELECT is(
@@ -140,8 +141,8 @@ SELECT throws_ok(
 -- require_contract
 SELECT matches(
     array_to_string(pg_temp.error_of($$ SELECT pgtandem.require_contract('shop') $$), '|'),
-    '^TD020\|contract of mapping "shop" is refused: it is not proven\|Not met: no_dependents \(.*part_of'
-    '.*\)\.\|They would follow',
+    '^TD020\|contract of mapping "shop" is refused: it is not proven\|Not met: no_dependents '
+    '\(.*part_of.*\)\.\|They would follow',
     'TD020: it is not proven'
 );
 SELECT lives_ok(
@@ -229,8 +230,8 @@ SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.carry_back_rest('shop') $$),
     ARRAY['TD023', '1 rows written since contract cannot be carried back',
           'For example [3]: too long (22001).',
-          'Nothing was reverted. Change these rows so that the old table can hold them, then revert '
-          'again.'],
+          'Nothing was reverted. Change these rows so that the old table can hold them, then '
+          'revert again.'],
     'TD023: one cannot be'
 );
 INSERT INTO shop.new VALUES (3, 'short');

@@ -1,5 +1,5 @@
--- Tests pgtandem:copy, on gear. Changes nothing; needs pgTAP in the search path. Workers side by side
--- and copies that wait: tests/isolation.
+-- Tests pgtandem:copy, on gear. Changes nothing; needs pgTAP in the search path. Workers side by
+-- side and copies that wait: tests/isolation.
 
 BEGIN;
 \ir ../gear_rows.sql
@@ -114,7 +114,8 @@ BEGIN
 END;
 $$;
 SELECT is(
-    (SELECT string_agg(DISTINCT outcome, ', ' ORDER BY outcome) FROM outcomes), 'done, halved, none',
+    (SELECT string_agg(DISTINCT outcome, ', ' ORDER BY outcome) FROM outcomes),
+    'done, halved, none',
     'until all chunks are done'
 );
 SELECT is(

@@ -1,5 +1,5 @@
--- Tests pgtandem:drain, on gear. Changes nothing; needs pgTAP in the search path. The procedure itself
--- commits: tests/test_sql.py.
+-- Tests pgtandem:drain, on gear. Changes nothing; needs pgTAP in the search path. The procedure
+-- itself commits: tests/test_routines.py.
 \ir ../error_of.sql
 
 BEGIN;

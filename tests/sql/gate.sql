@@ -14,7 +14,8 @@ SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'old', 'old', ARRAY['i
 }}', '0.1.0');
 
 SELECT columns_are('pgtandem', 'sample', ARRAY['mapping', 'taken_at', 'source_writes']);
-SELECT col_is_pk('pgtandem', 'sample', ARRAY['mapping', 'taken_at'], 'mapping and time are the key');
+SELECT col_is_pk('pgtandem', 'sample', ARRAY['mapping', 'taken_at'],
+                 'mapping and time are the key');
 SELECT fk_ok('pgtandem', 'sample', 'mapping', 'pgtandem', 'mapping', 'name');
 
 -- take_sample
@@ -78,7 +79,8 @@ SELECT 'shop', '[1]', 'sync', '23505', 'twice' FROM generate_series(1, 41) AS n;
 SELECT is(pg_temp.verdict('sync_failure_percent'), 'roll back: 5.1', 'too many');
 DELETE FROM pgtandem.sample;
 SELECT is(
-    pg_temp.verdict('sync_failure_percent'), 'go on: 0', 'nothing is counted before the first sample'
+    pg_temp.verdict('sync_failure_percent'), 'go on: 0',
+    'nothing is counted before the first sample'
 );
 
 -- comparisons

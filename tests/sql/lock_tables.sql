@@ -1,5 +1,5 @@
 -- Tests pgtandem:lock_tables. Changes nothing; needs pgTAP in the search path. What it does while
--- others hold a lock takes two sessions: tests/test_sql.py.
+-- others hold a lock takes two sessions: tests/test_routines.py.
 \ir ../error_of.sql
 
 BEGIN;
@@ -17,7 +17,8 @@ SELECT is(
     'TD005: a mode that it does not take'
 );
 SELECT is(
-    (pg_temp.error_of($$ SELECT pgtandem.lock_tables('{shop.old}', 'x MODE; DROP TABLE shop.old') $$))[1],
+    (pg_temp.error_of($$ SELECT pgtandem.lock_tables('{shop.old}',
+                                                     'x MODE; DROP TABLE shop.old') $$))[1],
     'TD005', 'TD005: nor anything else'
 );
 SELECT is(

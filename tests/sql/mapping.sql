@@ -16,8 +16,8 @@ CREATE TABLE shop.parts (id integer) PARTITION BY RANGE (id);
 CREATE TABLE shop.part PARTITION OF shop.parts DEFAULT;
 
 SELECT columns_are('pgtandem', 'mapping', ARRAY[
-    'name', 'hash', 'source', 'target', 'key', 'phase', 'copy_state', 'copy_strategy', 'copy_changed',
-    'sweep', 'paused_by', 'settings', 'rendered_by', 'deployed_at', 'deployed_by'
+    'name', 'hash', 'source', 'target', 'key', 'phase', 'copy_state', 'copy_strategy',
+    'copy_changed', 'sweep', 'paused_by', 'settings', 'rendered_by', 'deployed_at', 'deployed_by'
 ]);
 SELECT col_is_pk('pgtandem', 'mapping', 'name', 'name is the key');
 
@@ -36,8 +36,8 @@ SELECT lives_ok(
     'a mapping is registered'
 );
 SELECT results_eq(
-    $$ SELECT name, hash, source, target, key, phase, copy_state, copy_strategy, paused_by, settings,
-              rendered_by, deployed_by
+    $$ SELECT name, hash, source, target, key, phase, copy_state, copy_strategy, paused_by,
+              settings, rendered_by, deployed_by
        FROM pgtandem.mapping $$,
     $$ VALUES ('shop', repeat('a', 64), 'shop.old'::regclass, 'shop.new'::regclass, ARRAY['id'],
                'expand', 'none', 'insert', NULL::text, '{"gate": {}}'::jsonb, '0.1.0',
@@ -84,7 +84,8 @@ SELECT throws_ok(
 )
 FROM (VALUES (''), ('Shop'), ('1shop'), (repeat('a', 42))) AS bad (name);
 SELECT throws_ok(
-    $$ SELECT pgtandem.register_mapping('h', 'abc', 'shop.old', 'shop.new', ARRAY['id'], '{}', '1') $$,
+    $$ SELECT pgtandem.register_mapping('h', 'abc', 'shop.old', 'shop.new', ARRAY['id'], '{}',
+                                        '1') $$,
     '23514', NULL, 'a hash has 64 digits'
 );
 SELECT throws_ok(

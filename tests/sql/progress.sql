@@ -11,7 +11,8 @@ CREATE FUNCTION pg_temp.chunk(p_first bigint, p_last bigint, p_age interval, p_r
 RETURNS void LANGUAGE sql AS $$
     INSERT INTO pgtandem.chunk (mapping, relation, filenode, first_block, last_block, done_at, rows,
                                 set_aside, seconds)
-    VALUES ('shop', 'pgtandem.event', 0, p_first, p_last, clock_timestamp() - p_age, p_rows, 0, 0.1);
+    VALUES ('shop', 'pgtandem.event', 0, p_first, p_last, clock_timestamp() - p_age, p_rows, 0,
+            0.1);
 $$;
 
 SELECT columns_are('pgtandem', 'progress', ARRAY[

@@ -15,7 +15,8 @@ SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'shop.old', 'shop.new'
                                  '0.1.0');
 
 -- require_hash
-SELECT is(pgtandem.require_hash('shop', repeat('a', 64))::text, '', 'the hash is that of the mapping');
+SELECT is(pgtandem.require_hash('shop', repeat('a', 64))::text, '',
+          'the hash is that of the mapping');
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.require_hash('shop', repeat('b', 64)) $$),
     ARRAY['TD015', 'this script and the deployed mapping "shop" are not of one rendering',

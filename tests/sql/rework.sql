@@ -1,5 +1,5 @@
--- Tests pgtandem:rework, on gear. Changes nothing; needs pgTAP in the search path. The whole road of
--- a changed mapping: tests/test_rework.py.
+-- Tests pgtandem:rework, on gear. Changes nothing; needs pgTAP in the search path. The whole road
+-- of a changed mapping: tests/test_rework.py.
 \ir ../error_of.sql
 
 BEGIN;

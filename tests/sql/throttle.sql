@@ -1,5 +1,5 @@
 -- Tests pgtandem:throttle. Changes nothing; needs pgTAP in the search path. A slot that retains WAL
--- takes a superuser: tests/test_sql.py.
+-- takes a superuser: tests/test_routines.py.
 
 BEGIN;
 

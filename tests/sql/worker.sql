@@ -28,7 +28,8 @@ SELECT results_eq(
 );
 SELECT pgtandem._worker_waits('a bus');
 SELECT results_eq(
-    $$ SELECT waiting_for, waiting_since BETWEEN now() AND clock_timestamp() FROM pgtandem.worker $$,
+    $$ SELECT waiting_for, waiting_since BETWEEN now() AND clock_timestamp()
+        FROM pgtandem.worker $$,
     $$ VALUES ('a bus', true) $$,
     'what it waits for, and since when'
 );

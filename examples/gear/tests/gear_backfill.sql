@@ -1,5 +1,5 @@
--- Tests gear:gear_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP in the
--- search path.
+-- Tests gear:gear_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP in
+-- the search path.
 
 BEGIN;
 

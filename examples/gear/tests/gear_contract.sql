@@ -138,7 +138,8 @@ SELECT throws_ok(
 
 -- What this phase refuses.
 SELECT throws_ok(
-    $$ SELECT pgtandem._drain_check('gear') $$, 'TD006', NULL, 'TD006: there is no sync to drain for'
+    $$ SELECT pgtandem._drain_check('gear') $$, 'TD006', NULL,
+        'TD006: there is no sync to drain for'
 );
 SELECT throws_ok(
     $$ SELECT pgtandem._backfill_start('gear', NULL) $$, 'TD007', NULL, 'TD007: nothing to backfill'

@@ -1,5 +1,5 @@
--- Tests gear:gear_expand, right after it: nothing keeps the tables equal yet. Changes nothing; needs
--- pgTAP in the search path.
+-- Tests gear:gear_expand, right after it: nothing keeps the tables equal yet. Changes nothing;
+-- needs pgTAP in the search path.
 
 BEGIN;
 

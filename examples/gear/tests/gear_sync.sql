@@ -1,5 +1,5 @@
--- Tests gear:gear_sync, right after it: the copy is open. Changes nothing; needs pgTAP in the search
--- path.
+-- Tests gear:gear_sync, right after it: the copy is open. Changes nothing; needs pgTAP in the
+-- search path.
 
 BEGIN;
 
@@ -173,7 +173,8 @@ CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON gear_ops.gear_items
 UPDATE user_core.old_equipment SET brand = 'quiet' WHERE id = pg_temp.item(4);
 SELECT results_eq(
     $$ SELECT sqlstate, message FROM pgtandem.failures WHERE key ->> 0 = pg_temp.item(4)::text $$,
-    $$ VALUES ('TD010', format('the target gear_ops.gear_items did not keep the image of key ["%s"]',
+    $$ VALUES ('TD010',
+               format('the target gear_ops.gear_items did not keep the image of key ["%s"]',
                                pg_temp.item(4))) $$,
     'TD010: a target that does not keep what it is given'
 );
