@@ -111,8 +111,9 @@ def failure_lines(failures: Sequence[Mapping[str, Any]]) -> Text:
     """The keys that failed, with their errors, a line each."""
     lines = []
     for failure in failures:
-        again = f", next try {failure['not_before'].astimezone():%H:%M:%S}"
-        tries = f"{failure['attempts']} tries{again}" if failure["attempts"] else "not tried yet"
+        tries = f"{failure['attempts']} tries" if failure["attempts"] else "not tried again yet"
+        if failure["not_before"]:
+            tries += f", next try {failure['not_before'].astimezone():%H:%M:%S}"
         lines.append(f"  {failure['key']}  {failure['sqlstate']} {failure['message']} ({tries})")
     return Text("\n".join(lines))
 

@@ -1,4 +1,4 @@
--- Keys that failed, the latest of each with the most tries; as text, lest a number lose digits.
+-- Keys that failed, those with the most tries first; as text, lest a number lose digits.
 SELECT
     f.key::text AS key,
     f.reason,
@@ -6,7 +6,7 @@ SELECT
     f.message,
     f.attempts,
     f.queued_at,
-    f.not_before
+    nullif(f.not_before, '-infinity') AS not_before -- NULL: due at once
 FROM pgtandem.failures AS f
 WHERE f.mapping = %(mapping)s
 ORDER BY f.attempts DESC, f.queued_at
