@@ -1,4 +1,4 @@
-"""Kill Sqitch, a session or the server anywhere in a deploy or revert; run it again, and it is done."""
+"""Kill Sqitch, a session or the server anywhere in a deploy or revert; run it again: it is done."""
 
 from __future__ import annotations
 

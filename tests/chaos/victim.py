@@ -135,7 +135,8 @@ class Victim:
     def deployed(self) -> list[str]:
         """The changes that Sqitch believes are deployed, in their order."""
         query = (
-            "SELECT change FROM sqitch.changes WHERE project = 'gear' ORDER BY committed_at, planned_at"
+            "SELECT change FROM sqitch.changes WHERE project = 'gear' "
+            "ORDER BY committed_at, planned_at"
         )
         return [row[0] for row in self.execute(query)]
 

@@ -56,8 +56,11 @@ def test_insert_again_after_the_drain_has_locked(copied, level, gate):
     writer, drain = start(world.old(), level), world.held()
     with world.hold(event="DELETE") as holder:
         if gate == "after the lock":
-            world.rewrite(SETTLE, "        IF FOUND THEN\n            UPDATE",
-                          "        IF FOUND THEN PERFORM test_gate.wait_here();\n            UPDATE")
+            world.rewrite(
+                SETTLE,
+                "        IF FOUND THEN\n            UPDATE",
+                "        IF FOUND THEN PERFORM test_gate.wait_here();\n            UPDATE",
+            )
         drain.send(DRAIN).waits_for_lock(holder)
         writer.send(insert(5, "again")).waits_for_lock(drain)
     drain.result()

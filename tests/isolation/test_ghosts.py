@@ -19,8 +19,10 @@ COPIED = "SELECT count(*) > 0 AND count(*) = count(done_at) FROM pgtandem.chunk"
 AWAY = {"delete": delete(5), "rekey": rekey(5, 50), "leave": leave(5)}
 
 
-@pytest.fixture(params=[(False, "delete"), (False, "rekey"), (True, "delete"), (True, "leave")],
-                ids=lambda p: f"{'filtered' if p[0] else 'gear'}-{p[1]}")
+@pytest.fixture(
+    params=[(False, "delete"), (False, "rekey"), (True, "delete"), (True, "leave")],
+    ids=lambda p: f"{'filtered' if p[0] else 'gear'}-{p[1]}",
+)
 def case(request, make_world):
     filtered, what = request.param
     return make_world(filtered), AWAY[what]

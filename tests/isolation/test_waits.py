@@ -32,9 +32,7 @@ def test_backfill_waits_for_an_old_snapshot(world):
     reader = start(world.session("old_app"), "REPEATABLE READ")
     copy = world.session()
     copy.send("CALL pgtandem.backfill('gear')")
-    world.until(
-        f"SELECT waiting_for = '1 older transactions to end (pid {reader.pid})' FROM pgtandem.progress"
-    )
+    world.waits(f"1 older transactions to end (pid {reader.pid})")
     assert world.value("SELECT copy_state FROM pgtandem.mapping") == "open"
     reader.run("COMMIT")
     copy.result()
@@ -63,7 +61,7 @@ def test_backfill_without_pg_monitor(world, server):
         try:
             copy = world.session()
             copy.send("CALL pgtandem.backfill('gear')")
-            world.until(f"SELECT bool_or(waiting_for LIKE '%(pid {idle.pid})') FROM pgtandem.worker")
+            world.waits(f"%(pid {idle.pid})")
             idle.run("COMMIT")
             copy.result()
         finally:
@@ -78,10 +76,10 @@ def test_backfill_outlasts_a_locked_table(world, which):
     ddl, copy = start(world.session(), "READ COMMITTED"), world.session()
     world.owner.run("SELECT pgtandem.pause('gear')")
     copy.send("CALL pgtandem.backfill('gear')")
-    world.until("SELECT bool_or(waiting_for LIKE 'paused%') FROM pgtandem.worker")
+    world.waits("paused%")
     ddl.run(f"LOCK TABLE {which} IN ACCESS EXCLUSIVE MODE")
     world.owner.run("SELECT pgtandem.resume('gear')")
-    world.until("SELECT bool_or(waiting_for LIKE 'a lock on%') FROM pgtandem.worker")
+    world.waits("a lock on%")
     assert not copy.is_done()
     ddl.run("COMMIT")
     copy.result()
@@ -98,7 +96,7 @@ def test_backfill_outlasts_a_locked_row(world):
     new.run(f"SELECT FROM {TARGET} WHERE id = {uid(5)} FOR UPDATE")
     copy = world.session()
     copy.send("CALL pgtandem.backfill('gear')")
-    world.until("SELECT bool_or(waiting_for = '1 rows that are locked or failed') FROM pgtandem.worker")
+    world.waits("1 rows that are locked or failed")
     world.owner.run("UPDATE pgtandem.recheck SET attempts = 9, not_before = now()")
     world.until("SELECT max(attempts) > 9 FROM pgtandem.recheck")
     assert not copy.is_done()
@@ -178,8 +176,9 @@ def test_lock_tables_and_autovacuum(world):
     )
     world.rows(*range(1, 2000))
     world.owner.run(f"DELETE FROM {SOURCE} WHERE right(id::text, 1) = '1'")
-    world.until("SELECT count(*) > 0 FROM pg_stat_progress_vacuum WHERE "
-                f"relid = '{SOURCE}'::regclass")
+    world.until(
+        f"SELECT count(*) > 0 FROM pg_stat_progress_vacuum WHERE relid = '{SOURCE}'::regclass"
+    )
     ddl = start(world.session(), "READ COMMITTED")
     began = time.monotonic()
     assert ddl.value(LOCK.format(20)) == 1

@@ -1,4 +1,4 @@
-"""What the interleavings are told in: rows by number, writes of each side, a chunk held half-way."""
+"""What interleavings are told in: rows by number, writes of each side, a chunk held half-way."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ GATE = 4711  # the advisory lock that `World.hold` keeps
 # A trigger that holds only the session called "held", and longer than that session would wait.
 GATES = f"""
 CREATE SCHEMA IF NOT EXISTS test_gate;
-CREATE OR REPLACE FUNCTION test_gate.wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
+CREATE OR REPLACE FUNCTION test_gate.wait() RETURNS trigger
+LANGUAGE plpgsql SET lock_timeout = 0 AS
 $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN coalesce(NEW, OLD); END $$;
-CREATE OR REPLACE FUNCTION test_gate.wait_here() RETURNS void LANGUAGE plpgsql SET lock_timeout = 0 AS
+CREATE OR REPLACE FUNCTION test_gate.wait_here() RETURNS void
+LANGUAGE plpgsql SET lock_timeout = 0 AS
 $$ BEGIN IF current_setting('application_name') = 'held' THEN
        PERFORM pg_advisory_xact_lock_shared({GATE}); END IF; END $$;
 GRANT USAGE ON SCHEMA test_gate TO PUBLIC;
@@ -184,6 +186,10 @@ class World:
             if not self.queued():
                 return
         raise AssertionError(self.owner.run("SELECT * FROM pgtandem.recheck"))
+
+    def waits(self, reason: str) -> None:
+        """Wait until a worker of the backfill says that it waits for this (a LIKE pattern)."""
+        self.until(f"SELECT bool_or(waiting_for LIKE '{reason}') FROM pgtandem.worker")
 
     def list_chunks(self) -> None:
         """List the chunks, as a backfill does before it copies the first."""

@@ -104,6 +104,10 @@ BEGIN
         FROM user_core.old_equipment AS s
         WHERE s.id = v_new.id;
         IF NOT FOUND THEN
+            IF TG_OP = 'UPDATE' THEN
+                -- What took it from its new key did not know of its old one.
+                PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
+            END IF;
             RETURN NULL;
         END IF;
     ELSIF pg_trigger_depth() > 1 THEN
