@@ -46,6 +46,14 @@ class Mapping:
         """The schema of its rendered objects."""
         return sql.Identifier(f"pgtandem_{self.name}")
 
+    def require_primary(self) -> None:
+        """Raise on a standby, where nothing can be written and pgtandem.worker cannot be read."""
+        if self.is_standby:
+            raise PgtandemError(
+                "This is a standby, which only pgtandem verify can work with.",
+                hint="Connect to the primary.",
+            )
+
     def require(self, *routines: str) -> None:
         """Raise unless both tables and these rendered routines are there."""
         for side, exists in (("source", self.has_source), ("target", self.has_target)):
@@ -87,14 +95,16 @@ def all_mappings(connection: Connection) -> list[Mapping]:
     return [Mapping(**row) for row in rows]
 
 
-def find(connection: Connection, name: str) -> Mapping:
-    """The mapping of that name.
+def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping:
+    """The mapping of that name; on a standby only where it is said to do.
 
     Raises:
-        PgtandemError: where the engine is missing, or no mapping has the name.
+        PgtandemError: where the engine is missing, no mapping has the name, or on a standby.
     """
     known = {mapping.name: mapping for mapping in all_mappings(connection)}
     if name in known:
+        if not on_standby:
+            known[name].require_primary()
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     raise PgtandemError(

@@ -91,7 +91,7 @@ def command(
     if contract and given:
         raise PgtandemError("--contract takes no signals.", hint="Ask one after the other.")
     with db.postgres_errors(), sessions.connect(target) as session:
-        deployed.find(session, name)
+        deployed.find(session, name, on_standby=contract)
         passed = (
             _contract(session, name, as_json)
             if contract

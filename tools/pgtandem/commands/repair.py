@@ -100,7 +100,7 @@ def _confirm(yes: bool, as_json: bool) -> None:
 @click.command()
 @options.mapping
 @click.option(
-    "--comparison", "number", metavar="ID", type=click.IntRange(1, 2**63 - 1),
+    "--comparison", "number", metavar="ID", type=click.IntRange(min=1),
     help="Go by this comparison instead of the last one.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")

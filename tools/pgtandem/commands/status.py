@@ -106,7 +106,8 @@ def command(
     console = output.stdout()
     with db.postgres_errors(), sessions.interruptible(), sessions.connect(target) as session:
         if name is None:
-            deployed.all_mappings(session)
+            for mapping in deployed.all_mappings(session):
+                mapping.require_primary()
         else:
             deployed.find(session, name)
         document, view = _look(session, name)

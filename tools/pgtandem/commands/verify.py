@@ -84,7 +84,7 @@ def run(
         sessions.Team(target, jobs) as team,
     ):
         first = team.sessions[0]
-        mapping = deployed.find(first, name)
+        mapping = deployed.find(first, name, on_standby=True)
         if mapping.phase == "contract":
             raise PgtandemError(
                 f'Mapping "{name}" is contracted, so there is nothing to compare.',
