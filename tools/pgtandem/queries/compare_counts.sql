@@ -1,5 +1,6 @@
 -- Counts of a comparison. What is compared comes from compared_range.sql or compared_keys.sql: the
--- planner writes that function into this query, which may then run in parallel. Few rows pass a filter.
+-- planner writes that function into this query, which may then run in parallel. Few rows pass a
+-- filter.
 SELECT
     c.pairs - c.extra - c.neither AS source_rows,
     c.pairs - c.missing - c.neither AS target_rows,
