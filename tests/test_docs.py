@@ -9,6 +9,7 @@ import click
 import pytest
 
 from helpers import ROOT
+from pgtandem import render, spec
 from pgtandem.cli import cli
 
 CODE = re.compile(r"\bTD\d{3}\b")
@@ -67,3 +68,13 @@ def test_commands_exist(page):
     for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
         for command in re.findall(r"^\$ .*?\bpgtandem (\w+)", block, re.MULTILINE):
             assert command in known, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_whole_mappings_are_valid(page, tmp_path):
+    for block in re.findall(
+        r"^```yaml\n(mapping: .*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+    ):
+        path = tmp_path / "mapping.yml"
+        path.write_text(block)
+        assert render.scripts(spec.load(path), "docs")

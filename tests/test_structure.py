@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_each_change_has_its_file_and_each_file_its_change(project, folder):
 def test_no_two_deploy_scripts_are_the_same(project):
     scripts = list((project / "deploy").glob("*.sql"))
     assert len({script.read_text() for script in scripts}) == len(scripts)
+
+
+@pytest.mark.parametrize("change", planned(ROOT))
+def test_each_public_routine_of_the_engine_is_tested(change):
+    created = re.findall(
+        r"^CREATE (FUNCTION|PROCEDURE) pgtandem\.([a-z]\w*)",
+        (ROOT / "deploy" / f"{change}.sql").read_text(),
+        re.MULTILINE,
+    )
+    # Procedures commit, so pgTAP cannot call them.
+    in_sql = (folder_of_tests(ROOT) / f"{change}.sql").read_text()
+    in_python = (ROOT / "tests" / "test_routines.py").read_text()
+    untested = [
+        name
+        for kind, name in created
+        if not re.search(rf"\b{name}\b", in_sql + (in_python if kind == "PROCEDURE" else ""))
+    ]
+    assert untested == []
 
 
 def test_the_lock_names_no_index_and_no_path():
