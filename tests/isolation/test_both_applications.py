@@ -79,10 +79,7 @@ def test_new_application_first(pair, level):
 
 def test_crossing(pair, level):
     """Each holds its own row and wants the other's: the old application's sync gives way."""
-    crossing(pair, level)
-
-
-def crossing(world: World, level: str) -> None:
+    world = pair
     old, new = start(world.old(), level), world.new()
     new.run(f"BEGIN ISOLATION LEVEL {level}")
     new.run(HOLD)
@@ -106,11 +103,7 @@ def crossing(world: World, level: str) -> None:
 
 def test_one_wait_a_transaction(world, level):
     """Many rows, several statements: the old application waits once, half a second."""
-    one_wait(world, level)
-
-
-def one_wait(world: World, level: str) -> None:
-    world.rows(*range(1, 10))
+    world.rows(*range(1, 5))
     world.backfill()
     old, new = start(world.old(), level), world.new()
     new.run("BEGIN")
@@ -124,7 +117,7 @@ def one_wait(world: World, level: str) -> None:
     assert 0.4 < waited < 0.9
     new.run("COMMIT")
     world.settled()
-    assert world.names(TARGET) == {n: "v2" for n in range(1, 10) if n != 3}
+    assert world.names(TARGET) == {n: "v2" for n in range(1, 5) if n != 3}
 
 
 def test_update_against_delete(world, level):

@@ -32,10 +32,7 @@ def copied(either: World) -> World:
 
 def test_insert_again_before_the_drain_locks(copied, level):
     """The drain waits for the target's row, and reads the image only then."""
-    insert_again_first(copied, level)
-
-
-def insert_again_first(world: World, level: str) -> None:
+    world = copied
     world.unseen(delete(5))
     world.queue(5)
     writer, drain = start(world.old(), level), world.session()
@@ -119,10 +116,7 @@ def test_update_during_a_drain_that_inserts(copied, level):
 
 def test_delete_during_a_drain_that_inserts(copied, level):
     """The target has no row to lock and the trigger finds none, so it queues the key."""
-    delete_during_insert(copied, level)
-
-
-def delete_during_insert(world: World, level: str) -> None:
+    world = copied
     world.unseen(at_target(delete(5)))
     world.queue(5)
     writer, drain = start(world.old(), level), world.held()

@@ -6,7 +6,6 @@ import pytest
 
 from isolation.world import (
     TARGET,
-    World,
     at_target,
     delete,
     leave,
@@ -30,10 +29,7 @@ def case(request, make_world):
 
 def test_image_found_and_deleted(case, level):
     """The trigger finds the image and deletes it; the chunk, which read before, puts it back."""
-    image_found(*case, level)
-
-
-def image_found(world: World, away: str, level: str) -> None:
+    world, away = case
     world.rows(1, 5, 9)
     world.old().run(update(5, "v2"))
     writer, chunk = start(world.old(), level), world.held()
@@ -49,10 +45,7 @@ def image_found(world: World, away: str, level: str) -> None:
 
 def test_no_image_found(case, level):
     """The trigger finds no image, as the chunk has not written it yet."""
-    no_image_found(*case, level)
-
-
-def no_image_found(world: World, away: str, level: str) -> None:
+    world, away = case
     world.rows(1, 5, 9)
     writer, chunk = start(world.old(), level), world.held()
     with world.hold(1) as holder:
@@ -67,10 +60,7 @@ def no_image_found(world: World, away: str, level: str) -> None:
 
 def test_image_written_but_not_committed(case, level):
     """The chunk has written the image, but the trigger cannot see it yet."""
-    image_not_committed(*case, level)
-
-
-def image_not_committed(world: World, away: str, level: str) -> None:
+    world, away = case
     world.rows(1, 5, 9)
     writer, chunk = start(world.old(), level), world.held()
     with world.hold(9) as holder:
@@ -85,10 +75,7 @@ def image_not_committed(world: World, away: str, level: str) -> None:
 
 def test_writer_commits_after_the_chunk(case, level):
     """The chunk goes through first; the writer's snapshot is older, and it commits last."""
-    writer_commits_last(*case, level)
-
-
-def writer_commits_last(world: World, away: str, level: str) -> None:
+    world, away = case
     world.rows(1, 5, 9)
     writer, chunk = start(world.old(), level), world.held()
     with world.hold(9) as holder:
@@ -105,10 +92,8 @@ def writer_commits_last(world: World, away: str, level: str) -> None:
 @pytest.mark.parametrize("filtered", [False, True], ids=["gear", "filtered"])
 def test_snapshot_older_than_the_copy(make_world, filtered, level):
     """The chunk is committed, but the writer's snapshot does not see what it wrote."""
-    older_snapshot(make_world(filtered), leave(5) if filtered else delete(5), level)
-
-
-def older_snapshot(world: World, away: str, level: str) -> None:
+    world = make_world(filtered)
+    away = leave(5) if filtered else delete(5)
     world.rows(1, 5, 9)
     writer, chunk = start(world.old(), level), world.session()
     chunk.send("CALL pgtandem.backfill('gear')")
@@ -132,10 +117,7 @@ def older_snapshot(world: World, away: str, level: str) -> None:
 @pytest.mark.parametrize("away", [delete(5), rekey(5, 50)], ids=["delete", "rekey"])
 def test_from_the_target(world, level, away):
     """The new application takes a row away while a chunk that has read it is in flight."""
-    from_the_target(world, at_target(away), level)
-
-
-def from_the_target(world: World, away: str, level: str) -> None:
+    away = at_target(away)
     world.rows(1, 5, 9)
     world.old().run(update(5, "v2"))
     writer, chunk = start(world.new(), level), world.held()
@@ -150,10 +132,7 @@ def from_the_target(world: World, away: str, level: str) -> None:
 
 def test_a_drain_beside_the_chunk_forgets_nothing(either, level):
     """A drain settles the key while the chunk is in flight; the chunk puts the image back later."""
-    drain_beside(either, level)
-
-
-def drain_beside(world: World, level: str) -> None:
+    world = either
     world.rows(1, 5, 9)
     writer, chunk = start(world.old(), level), world.held()
     with world.hold(1) as holder:

@@ -7,7 +7,6 @@ import pytest
 from isolation.world import (
     SOURCE,
     TARGET,
-    World,
     at_target,
     attempt,
     delete,
@@ -28,10 +27,7 @@ def copy_next(strategy: str, blocks: int = 64) -> str:
 @pytest.mark.parametrize("strategy", OPTIMISTIC)
 def test_chunk_read_the_old_version(either, level, strategy):
     """The chunk read v1; the writer commits v2; then the chunk writes."""
-    chunk_read_old(either, level, strategy)
-
-
-def chunk_read_old(world: World, level: str, strategy: str) -> None:
+    world = either
     world.rows(1, 5, 9)
     world.list_chunks()
     writer, chunk = start(world.old(), level), world.held()
@@ -48,10 +44,7 @@ def chunk_read_old(world: World, level: str, strategy: str) -> None:
 
 def test_overwriting_chunk_locks_what_it_read(either, level):
     """An overwriting chunk locks the rows it reads: the writer comes after it, and wins."""
-    overwriting(either, level)
-
-
-def overwriting(world: World, level: str) -> None:
+    world = either
     world.rows(1, 5, 9)
     world.old().run(update(9, "v1b"))
     world.owner.run("SELECT pgtandem.open_copy('gear')")
@@ -172,10 +165,7 @@ def test_new_application_inserts_what_the_chunk_has_read(world, level):
 
 def test_row_moves_behind_the_chunks(either, level):
     """An update of an unmapped column moves an uncopied row to a block that is copied already."""
-    moves_behind(either, level)
-
-
-def moves_behind(world: World, level: str) -> None:
+    world = either
     world.rows(*range(1, 400))
     world.list_chunks()
     world.old().run(f"DELETE FROM {SOURCE} WHERE ctid < '(1,0)'")

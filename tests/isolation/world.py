@@ -78,6 +78,7 @@ class World:
     def __init__(self, dsn: str, stack: ExitStack, filtered: bool = False) -> None:
         self.dsn = dsn
         self.filtered = filtered
+        self.patience = TIMEOUT
         self._stack = stack
         self.owner = self.session()
         self.owner.run(f"INSERT INTO user_core.users VALUES ({uid(0)}, 'u', 'u')")
@@ -144,9 +145,9 @@ class World:
         """The first column of the first row, in the owner's session."""
         return self.owner.value(query)
 
-    def until(self, query: str, timeout: float = TIMEOUT) -> None:
+    def until(self, query: str) -> None:
         """Wait until a query says true."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self.patience
         while not self.value(query):
             assert time.monotonic() < deadline, f"never true: {query}"
             time.sleep(0.005)
