@@ -32,7 +32,7 @@ test-debian: setup ## the tests marked "both" on Debian's PostgreSQL
 demo: setup ## the whole road on examples/gear; ROWS=1000000 for more, KEEP=1 to look around after
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/demo gear
 
-bench: setup ## measure against what one would write by hand; ROWS=... (default 1000000)
+bench: setup ## measure against what one would write by hand; ROWS=1000000 as published
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m bench
 
 lint: setup ## ruff, mypy, squawk and plpgsql_check

@@ -1,0 +1,52 @@
+"""`make bench`: run everything and write docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+import psutil
+
+from bench import backfill, latency, report, triggers, verify, world
+from bench.measure import Section
+
+PARTS = {
+    "backfill": (backfill.run, 5),
+    "verify": (verify.run, 5),
+    "triggers": (triggers.run, 15),
+    "latency": (latency.run, 3),
+}
+
+
+@click.command()
+@click.option(
+    "--rows", type=click.IntRange(10_000), default=200_000, envvar="ROWS", show_default=True,
+    help="Rows of the source; the published page has 1000000.",
+)  # fmt: skip
+@click.option(
+    "--only", type=click.Choice(list(PARTS)), multiple=True, help="Parts; the page stays as it is."
+)
+@click.option("--rounds", type=click.IntRange(2), help="Rounds of each part.")
+def main(rows: int, only: tuple[str, ...], rounds: int | None) -> None:
+    """Measure pgtandem against what one would write by hand."""
+    began = time.monotonic()
+    with world.start(rows) as running:
+        sections: list[Section] = []
+        for name in only or PARTS:
+            run, usual = PARTS[name]
+            click.echo(f"{name} ...", err=True)
+            sections.append(run(running, rounds or usual))
+            click.echo("\n".join(report.section(sections[-1])))
+        if not only:
+            cores, memory = os.cpu_count() or 1, psutil.virtual_memory().total / 2**30
+            report.write(running, sections, rounds or 5, cores, memory)
+    click.echo(f"{time.monotonic() - began:.0f} seconds", err=True)
+    missed = [line.what for each in sections for line in each.ratios if not line.reached]
+    missed += [line.what for each in sections for line in each.limits if not line.reached]
+    if missed:
+        click.echo("Aims that were missed: " + "; ".join(missed), err=True)
+
+
+if __name__ == "__main__":
+    main()

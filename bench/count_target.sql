@@ -1,0 +1,1 @@
+SELECT count(*) FROM gear_ops.gear_items;

@@ -1,0 +1,1 @@
+CALL keyset.copy(%(worker)s, %(low)s, %(high)s);

@@ -1,0 +1,99 @@
+"""The page docs/performance.md."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.measure import Limit, Ratio, Section
+from bench.world import ROOT, SETTINGS, World, script
+from pgtandem import __version__
+
+PAGE = ROOT / "docs" / "performance.md"
+# Everything below this line is written by hand, and kept.
+MARK = "<!-- by hand from here on -->"
+
+HEAD = """\
+# Performance
+
+`make bench ROWS={rows}`, {date}, pgtandem {version}, {server}, Python {python}, {processor},
+{cores} cores, {memory:.0f} GB.
+
+The source has {rows:,} rows of `examples/gear`, with random UUIDs as keys. Every contestant runs
+once a round, in an order drawn anew, {rounds} rounds or more; a first round is dropped. The ratio
+is the median of the ratios within single rounds, over 1 where pgtandem is better; the quartiles say
+how far to trust it. Read the ratios, not the seconds: those are of one small machine.
+
+The server is the bench's own: `fsync = on`, {settings}. `synchronous_commit` is on, but off for the
+updates under sync, where the disk would hide everything else. Autovacuum and checkpoints come
+between the rounds, by hand, as they would hit one contestant and spare another.
+"""
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:,.0f}" if unit == "/s" else f"{value:.2f} {unit}"
+
+
+def _ratio(line: Ratio) -> str:
+    aim = "" if line.aim is None else f"{line.aim:.2f}"
+    verdict = "" if line.aim is None else ("yes" if line.reached else "**no**")
+    low, high = line.spread
+    return (
+        f"| {line.what} | {_number(line.ours, line.unit)} | {_number(line.theirs, line.unit)} "
+        f"| **{line.ratio:.2f}** | {low:.2f} to {high:.2f} | {aim} | {verdict} |"
+    )
+
+
+def _limit(line: Limit) -> str:
+    limits = [f"{line.times:g} times"] if line.times else []
+    limits += [f"{line.at_most:g} {line.unit}"] if line.at_most else []
+    return (
+        f"| {line.what} | {_number(line.without, line.unit)} | {_number(line.beside, line.unit)} "
+        f"| {line.beside / line.without:.2f} | {', '.join(limits)} "
+        f"| {('yes' if line.reached else '**no**') if limits else ''} |"
+    )
+
+
+def section(found: Section) -> list[str]:
+    lines = [f"## {found.title}", ""]
+    if found.ratios:
+        lines += ["| against | pgtandem | the other | times as good | quartiles | aim | reached |",
+                  "|---|--:|--:|--:|--:|--:|---|",
+                  *map(_ratio, found.ratios), ""]  # fmt: skip
+    if found.limits:
+        lines += ["| wait of a writer | alone | beside it | times | aim: at most | reached |",
+                  "|---|--:|--:|--:|--:|---|",
+                  *map(_limit, found.limits), ""]  # fmt: skip
+    for note in found.notes:
+        lines += [note, ""]
+    return lines
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(world: World, sections: list[Section], rounds: int, cores: int, memory: float) -> None:
+    """Write the page; what stands there below the mark stays."""
+    with world.connect("postgres") as session:
+        row = session.execute(script("version")).fetchone()
+    assert row
+    settings = ", ".join(f"`{name} = {value}`" for name, value in SETTINGS.items())
+    kept = ""
+    if PAGE.exists() and MARK in PAGE.read_text(encoding="utf-8"):
+        kept = PAGE.read_text(encoding="utf-8").partition(MARK)[2]
+    text = HEAD.format(
+        rows=world.rows, date=f"{datetime.now(UTC):%Y-%m-%d}", version=__version__, server=row[0],
+        python=platform.python_version(), processor=_processor(), cores=cores, memory=memory,
+        rounds=rounds, settings=settings,
+    )  # fmt: skip
+    lines = [text]
+    for each in sections:
+        lines += section(each)
+    PAGE.write_text("\n".join([*lines, MARK]) + (kept or "\n"), encoding="utf-8")

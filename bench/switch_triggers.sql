@@ -1,0 +1,1 @@
+SELECT hand.switch_triggers(%(kind)s);

@@ -1,0 +1,3 @@
+\set item random(1, :rows)
+\set value random(1, 1000000)
+UPDATE user_core.old_equipment SET name = 'Tent ' || :value WHERE id = md5('gear item ' || :item)::uuid;
