@@ -18,7 +18,7 @@ CREATE TYPE pgtandem.backfill_step AS (
     wait     double precision
 );
 COMMENT ON TYPE pgtandem.backfill_step IS
-    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck); '
+    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck, extra); '
     'blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions that may '
     'hold an older snapshot; upto: last queue id to be drained before the copy can close; wait: '
     'seconds.';
@@ -123,7 +123,7 @@ BEGIN
         IF (pgtandem.mapping_of(p_mapping)).copy_state <> 'open' THEN
             p_step.stage := 'done';
         ELSIF pgtandem._list_new_leaves(p_mapping) > 0
-              OR (pgtandem.mapping_of(p_mapping)).sweep
+              OR (pgtandem.mapping_of(p_mapping)).sweep <> 'none'
               OR EXISTS (SELECT FROM pgtandem.chunk
                          WHERE mapping = p_mapping AND done_at IS NULL) THEN
             p_step.stage := 'copy';
@@ -144,23 +144,38 @@ COMMENT ON FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step) IS
     'One step from "every chunk is done" to "complete": wait for older snapshots as CREATE INDEX '
     'CONCURRENTLY does, drain what was queued until then, close the copy.';
 
-CREATE FUNCTION pgtandem._sweep(p_mapping text) RETURNS boolean
+CREATE FUNCTION pgtandem._sweep(p_mapping text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_sweep text;
+    v_found boolean;
 BEGIN
-    PERFORM FROM pgtandem.mapping WHERE name = p_mapping AND sweep FOR NO KEY UPDATE SKIP LOCKED;
-    IF FOUND THEN
+    SELECT sweep INTO v_sweep FROM pgtandem.mapping
+    WHERE name = p_mapping AND sweep <> 'none'
+    FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN CASE WHEN (pgtandem.mapping_of(p_mapping)).sweep = 'none' THEN 'clear' ELSE 'busy' END;
+    ELSIF v_sweep = 'remove' THEN
         EXECUTE format('SELECT %I.queue_extra()', 'pgtandem_' || p_mapping);
-        UPDATE pgtandem.mapping SET sweep = false WHERE name = p_mapping;
-        RETURN true;
+    ELSE
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.compared() AS c WHERE NOT c.in_source '
+                       'AND NOT EXISTS (SELECT FROM pgtandem.recheck AS r '
+                       'WHERE r.mapping = $1 AND r.key = c.key))', 'pgtandem_' || p_mapping)
+        INTO v_found USING p_mapping;
+        IF v_found THEN
+            RETURN 'extra';
+        END IF;
     END IF;
-    RETURN NOT (pgtandem.mapping_of(p_mapping)).sweep;
+    UPDATE pgtandem.mapping SET sweep = 'none' WHERE name = p_mapping;
+    RETURN 'clear';
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._sweep(text) IS
-    'Queues, once a copy, the rows of the target that have no image; a copy by the rows of the '
-    'source does not see them. False where another worker is at it.';
+    'Looks, once a copy, for rows of the target that have no image, which a copy by the rows of the '
+    'source does not see. clear: there are none, or they are queued. extra: there are some, and '
+    'somebody has to decide. busy: another worker is at it.';
 
 CREATE FUNCTION pgtandem._backfill_step(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
@@ -189,13 +204,15 @@ BEGIN
         -- Done is committed with the copy, so a crash that loses the commit loses both.
         PERFORM set_config('synchronous_commit', 'off', true);
         v_copied := pgtandem._copy_next(p_mapping, p_step.blocks, p_step.strategy);
-        IF v_copied.outcome = 'none' AND NOT pgtandem._sweep(p_mapping) THEN
-            PERFORM pgtandem._worker_waits('another worker that looks for rows without a source');
-            p_step.wait := 0.05;
-            RETURN;
-        ELSIF v_copied.outcome = 'none' THEN
-            p_step.older := pgtandem._snapshot_holders();
-            p_step.stage := 'wait';
+        IF v_copied.outcome = 'none' THEN
+            p_step.stage := CASE pgtandem._sweep(p_mapping)
+                WHEN 'clear' THEN 'wait' WHEN 'extra' THEN 'extra' ELSE 'copy' END;
+            IF p_step.stage = 'wait' THEN
+                p_step.older := pgtandem._snapshot_holders();
+            ELSIF p_step.stage = 'copy' THEN
+                PERFORM pgtandem._worker_waits('another worker that looks for rows without a source');
+                p_step.wait := 0.05;
+            END IF;
             RETURN;
         ELSIF v_copied.outcome IN ('busy', 'locked') THEN
             PERFORM pgtandem._worker_waits(CASE v_copied.outcome
@@ -232,6 +249,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_failed record;
+    v_extra  record;
 BEGIN
     IF p_step.stage = 'stopped' THEN
         RAISE INFO 'backfill of % stopped at its time limit, after a whole chunk', p_mapping
@@ -247,11 +265,24 @@ BEGIN
                   DETAIL = format('For example %s: %s (%s). All other rows are copied.',
                                   v_failed.key, v_failed.message, v_failed.state),
                   HINT = 'See pgtandem.failures; mend the rows or the mapping, then run it again.';
+    ELSIF p_step.stage = 'extra' THEN
+        EXECUTE format('SELECT count(*) AS keys, min(key::text) AS key FROM %I.compared() '
+                       'WHERE NOT in_source', 'pgtandem_' || p_mapping) INTO v_extra;
+        RAISE EXCEPTION '% rows of the target of mapping "%" have no row in its source',
+            v_extra.keys, p_mapping
+            USING ERRCODE = 'TD025',
+                  DETAIL = format('For example %s. There was a time without sync: they were deleted '
+                                  'in the source then, or are the new application''s own. All rows '
+                                  'of the source are copied.', v_extra.key),
+                  HINT = format('"pgtandem verify %1$s" lists them, "pgtandem repair %1$s" deletes '
+                                'them; to keep one, insert it into the source. Then run it again.',
+                                p_mapping);
     END IF;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step) IS
-    'Says how a backfill ended; TD008 where rows cannot be copied.';
+    'Says how a backfill ended; TD008 where rows cannot be copied, TD025 where the '
+    'target holds rows that the source does not.';
 
 -- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
 CREATE PROCEDURE pgtandem.backfill(p_mapping text, p_max_time interval DEFAULT NULL)
@@ -263,7 +294,7 @@ BEGIN
     v_step := pgtandem._backfill_start(p_mapping, p_max_time);
     LOOP
         COMMIT;
-        EXIT WHEN v_step.stage OPERATOR(pg_catalog.=) ANY (ARRAY['done', 'stopped', 'stuck']);
+        EXIT WHEN v_step.stage OPERATOR(pg_catalog.=) ANY (ARRAY['done', 'stopped', 'stuck', 'extra']);
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF v_step.wait OPERATOR(pg_catalog.>) 0 THEN
             PERFORM pg_catalog.pg_sleep(v_step.wait);
@@ -281,7 +312,7 @@ COMMENT ON PROCEDURE pgtandem.backfill(text, interval) IS
     'Copies what was in the source before its triggers, a chunk a transaction, until the copy is '
     'proven complete or p_max_time is over. Run it in as many sessions as should work in '
     'parallel; interrupt and repeat it at will. TD001 unknown mapping, TD007 no triggers yet, '
-    'TD008 bad rows.';
+    'TD008 bad rows, TD025 rows that only the target has.';
 
 CREATE FUNCTION pgtandem.require_small_rest(p_mapping text, p_blocks bigint DEFAULT 12800)
 RETURNS void

@@ -108,7 +108,9 @@ BEGIN
     UPDATE pgtandem.mapping
     SET copy_state = 'open',
         copy_strategy = CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END,
-        sweep = v_has_rows,
+        sweep = CASE WHEN NOT v_has_rows THEN 'none'
+                     WHEN v_mapping.phase = 'expand' THEN 'ask'
+                     ELSE 'remove' END,
         copy_changed = clock_timestamp()
     WHERE name = p_mapping;
     PERFORM pgtandem.log_event(p_mapping, 'copy', jsonb_build_object(

@@ -15,7 +15,7 @@ CREATE TABLE pgtandem.mapping (
     copy_state    text NOT NULL DEFAULT 'none' CHECK (copy_state IN ('none', 'open', 'complete')),
     copy_strategy text NOT NULL DEFAULT 'insert' CHECK (copy_strategy IN ('insert', 'overwrite')),
     copy_changed  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    sweep         boolean NOT NULL DEFAULT false,
+    sweep         text NOT NULL DEFAULT 'none' CHECK (sweep IN ('none', 'ask', 'remove')),
     paused_by     text,
     settings      jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
     rendered_by   text NOT NULL,
@@ -41,8 +41,9 @@ COMMENT ON COLUMN pgtandem.mapping.copy_strategy IS
     'insert: rows that the target has already are right. overwrite: they may be an older image.';
 COMMENT ON COLUMN pgtandem.mapping.copy_changed IS 'When copy_state last changed.';
 COMMENT ON COLUMN pgtandem.mapping.sweep IS
-    'Whether the copy still has to queue the rows of the target that have no image: deleted in the '
-    'source, or out of the filter, while there were no triggers or other ones.';
+    'What the copy still has to do about rows of the target that have no image. remove: queue them, '
+    'as the sync has been at work all the time, so they have left the filter. ask: there was a time '
+    'without sync, so each was deleted in the source, or is the new application''s own: stop.';
 COMMENT ON COLUMN pgtandem.mapping.paused_by IS 'Who paused the backfill; NULL where it may run.';
 COMMENT ON COLUMN pgtandem.mapping.settings IS
     'The sections sync, backfill, compare, gate and contract of the mapping file.';

@@ -88,6 +88,19 @@ DECLARE
     v_old ALIAS FOR old;
     v_new ALIAS FOR new;
 BEGIN
+    IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (v_old.id IS DISTINCT FROM v_new.id)) THEN
+        PERFORM FROM user_core_archive.old_equipment AS a
+        WHERE a.id = v_new.id FOR UPDATE;
+        IF EXISTS (SELECT FROM user_core.old_equipment AS a
+                   WHERE a.id = v_new.id) THEN
+            RAISE EXCEPTION 'the key % is there already in %',
+                jsonb_build_array(v_new.id), 'user_core.old_equipment'
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        -- What the target has deleted since may still stand in the archive.
+        DELETE FROM user_core_archive.old_equipment AS a
+        WHERE a.id = v_new.id;
+    END IF;
     -- The archive keeps the row as the old application wrote it, for the columns that only it has.
     IF TG_OP <> 'DELETE' THEN
         UPDATE user_core_archive.old_equipment AS a

@@ -80,6 +80,12 @@ BEGIN
             RETURN NULL;
         END IF;
     ELSIF TG_NARGS > 0 THEN
+        -- pgtandem_gear_update brings it over; but what the way back wrote is brought by nobody, and
+        -- a copy that overwrites has to see it where it is now.
+        IF current_setting('pgtandem_gear.depth', true) = (pg_trigger_depth() - 1)::text
+           AND (v_old.ctid::text::point)[0] <> (v_new.ctid::text::point)[0] THEN
+            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
+        END IF;
         RETURN NULL;
     END IF;
 
@@ -365,6 +371,10 @@ BEGIN
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
         END IF;
+        IF pgtandem_gear.copy_overwrites() THEN
+            -- The row may have moved behind the chunks, with an older image in its other columns.
+            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'copy');
+        END IF;
         IF (v_old.id IS DISTINCT FROM v_new.id) AND pgtandem_gear.copy_is_open() THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
@@ -382,7 +392,11 @@ BEGIN
     IF NOT v_kept THEN
         RAISE EXCEPTION 'the source % cannot hold the row % of %', 'user_core.old_equipment',
             jsonb_build_array(v_new.id), 'gear_ops.gear_items'
-            USING ERRCODE = 'TD011',
+            USING ERRCODE = CASE WHEN v_op = 'UPDATE' AND EXISTS (
+                      -- The old side has just written the row: the target is about to follow.
+                      SELECT FROM pgtandem.recheck AS r
+                      WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))
+                  THEN '40001' ELSE 'TD011' END,
                   DETAIL = 'A value does not survive the way there and back, or leaves the filter.',
                   HINT = 'Write a value that the old side can hold, or change the mapping.';
     END IF;
