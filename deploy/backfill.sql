@@ -270,7 +270,7 @@ BEGIN
                        'WHERE NOT in_source', 'pgtandem_' || p_mapping) INTO v_extra;
         RAISE EXCEPTION '% rows of the target of mapping "%" have no row in its source',
             v_extra.keys, p_mapping
-            USING ERRCODE = 'TD025',
+            USING ERRCODE = 'TD026',
                   DETAIL = format('For example %s. There was a time without sync: they were deleted '
                                   'in the source then, or are the new application''s own. All rows '
                                   'of the source are copied.', v_extra.key),
@@ -281,7 +281,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step) IS
-    'Says how a backfill ended; TD008 where rows cannot be copied, TD025 where the '
+    'Says how a backfill ended; TD008 where rows cannot be copied, TD026 where the '
     'target holds rows that the source does not.';
 
 -- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
@@ -312,7 +312,7 @@ COMMENT ON PROCEDURE pgtandem.backfill(text, interval) IS
     'Copies what was in the source before its triggers, a chunk a transaction, until the copy is '
     'proven complete or p_max_time is over. Run it in as many sessions as should work in '
     'parallel; interrupt and repeat it at will. TD001 unknown mapping, TD007 no triggers yet, '
-    'TD008 bad rows, TD025 rows that only the target has.';
+    'TD008 bad rows, TD026 rows that only the target has.';
 
 CREATE FUNCTION pgtandem.require_small_rest(p_mapping text, p_blocks bigint DEFAULT 12800)
 RETURNS void

@@ -214,7 +214,7 @@ def test_what_the_source_lost_without_triggers_is_not_removed_unasked(dsn):
         built.deploy("sync")
         with pytest.raises(psycopg.Error) as asked:
             connection.execute("CALL pgtandem.backfill('shop')")
-        assert asked.value.sqlstate == "TD025"
+        assert asked.value.sqlstate == "TD026"
         assert sorted(key for key, _, _ in differences(dsn)) == [[1], [2], [3], [9000]]
         status = "SELECT copy_state FROM pgtandem.mapping"
         assert connection.execute(status).fetchone() == ("open",)
