@@ -35,8 +35,8 @@ demo: setup ## the whole road on examples/gear; ROWS=1000000 for more, KEEP=1 to
 bench: setup ## measure against what one would write by hand; ROWS=1000000 as published
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m bench
 
-lint: setup ## ruff, mypy, squawk and plpgsql_check
-	$(PYTHON) -m pytest tests/test_lint.py tests/test_structure.py
+lint: setup ## ruff, mypy, squawk, plpgsql_check, the house style, the docs
+	$(PYTHON) -m pytest tests/test_lint.py tests/test_structure.py tests/test_style.py tests/test_docs.py
 
 # Nothing of this machine may get into the lock: no index, no path. Upgrades all packages.
 lock: setup ## resolve requirements.lock anew from pyproject.toml

@@ -78,3 +78,11 @@ def test_whole_mappings_are_valid(page, tmp_path):
         path = tmp_path / "mapping.yml"
         path.write_text(block)
         assert render.scripts(spec.load(path), "docs")
+
+
+def test_every_key_of_a_mapping_is_explained():
+    text = (ROOT / "docs/mapping.md").read_text()
+    schema = spec.Document.model_json_schema(by_alias=True)
+    parts = [schema, *schema["$defs"].values()]
+    keys = {key for part in parts for key in part.get("properties", {})}
+    assert {key for key in keys if f"`{key}" not in text and f"## {key}" not in text} == set()
