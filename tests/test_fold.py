@@ -12,8 +12,8 @@ from pgtandem import fold, render, spec
 
 
 def words(script: str) -> str:
-    """A script without the white space between its words, cut literals put together again."""
-    return re.sub(r"\s+", "", re.sub(r"'\s*\n\s*'", "", script))
+    """A script without its white space and the marks of remarks, cut literals put together again."""
+    return re.sub(r"\s+|--", "", re.sub(r"'\s*\n\s*'", "", script))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,6 @@ LONG = "x" * 30
         # A literal, a name, a comment and a foreign dollar quote stay in one piece ...
         (f"'{LONG},' || '{LONG}, {LONG}, {LONG}, {LONG}'", None),
         (f'SELECT "{LONG}, {LONG}, {LONG}, {LONG}"', None),
-        (f"-- {LONG}, {LONG}, {LONG}, {LONG}, {LONG}", None),
         (f"SELECT $x${LONG}, {LONG}, {LONG}, {LONG}$x$", None),
         (f"SELECT  E'{LONG}, \\', {LONG}, {LONG}, {LONG}'", None),
         # ... but a literal that alone is too long is cut at a space.
@@ -87,3 +86,15 @@ def test_a_comment_is_filled_anew():
     assert fold.fold(script) == (
         f"COMMENT ON x IS\n    '{LONG} {LONG} {LONG} '\n    '{LONG} and more.';\n"
     )
+
+
+def test_a_remark_is_filled_from_its_long_line_on():
+    script = f"-- a\n--\n  -- b\n  -- {LONG} {LONG} {LONG} {LONG}\n  -- c\n  -- d\n\n-- e\n"
+    assert fold.fold(script) == (
+        f"-- a\n--\n  -- b\n  -- {LONG} {LONG} {LONG}\n  -- {LONG} c\n  -- d\n\n-- e\n"
+    )
+
+
+def test_a_literal_that_looks_like_a_remark_is_left_alone():
+    script = f"SELECT '\n-- {LONG} {LONG} {LONG} {LONG}\n'"
+    assert fold.fold(script) == script

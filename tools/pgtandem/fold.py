@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 WIDTH = 100
@@ -62,7 +63,7 @@ def spans(script: str, foreign: str) -> list[Span]:
 
 def fold(script: str, foreign: str = "") -> str:
     """The same SQL in lines of at most WIDTH columns, as far as there is a place to break them."""
-    script = COMMENT.sub(_join, script)
+    script = _fold_remarks(COMMENT.sub(_join, script), foreign)
     opaque = spans(script, foreign)
     folded = []
     start = 0
@@ -83,6 +84,32 @@ def _join(comment: re.Match[str]) -> str:
     if max(map(len, comment[0].split("\n"))) <= WIDTH:
         return comment[0]
     return re.sub(r"'\n +'", "", comment[0])
+
+
+def _fold_remarks(script: str, foreign: str) -> str:
+    """Lines that are a remark (-- ...), filled from the first that is too long to the last."""
+    remarks = {s.start for s in spans(script, foreign) if script.startswith("-- ", s.start)}
+    filled: list[str] = []
+    rest = ""  # of a remark that was too long, with its indent
+    start = 0
+    for line in script.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        is_remark = start + len(indent) in remarks
+        start += len(line) + 1
+        if rest and is_remark and rest.startswith(f"{indent}-- "):
+            line = f"{rest} {line[len(indent) + 3 :]}"  # noqa: PLW2901
+        elif rest:
+            filled.append(rest)
+        rest = ""
+        if is_remark and len(line) > WIDTH:
+            first = f"{indent}-- "
+            *done, rest = textwrap.wrap(
+                line, WIDTH, subsequent_indent=first, break_long_words=False, break_on_hyphens=False
+            )
+            filled += done
+        else:
+            filled.append(line)
+    return "\n".join([*filled, rest] if rest else filled)
 
 
 def _fold_line(line: str, opaque: list[Span]) -> list[str]:
