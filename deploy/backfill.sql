@@ -18,10 +18,10 @@ CREATE TYPE pgtandem.backfill_step AS (
     wait     double precision
 );
 COMMENT ON TYPE pgtandem.backfill_step IS
-    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck, extra); '
-    'blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions that may '
-    'hold an older snapshot; upto: last queue id to be drained before the copy can close; wait: '
-    'seconds.';
+    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck, '
+    'extra); blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions '
+    'that may hold an older snapshot; upto: last queue id to be drained before the copy can '
+    'close; wait: seconds.';
 
 CREATE FUNCTION pgtandem._backfill_start(p_mapping text, p_max_time interval)
 RETURNS pgtandem.backfill_step
@@ -156,7 +156,8 @@ BEGIN
     WHERE name = p_mapping AND sweep <> 'none'
     FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
-        RETURN CASE WHEN (pgtandem.mapping_of(p_mapping)).sweep = 'none' THEN 'clear' ELSE 'busy' END;
+        RETURN CASE WHEN (pgtandem.mapping_of(p_mapping)).sweep = 'none' THEN 'clear'
+                    ELSE 'busy' END;
     ELSIF v_sweep = 'remove' THEN
         EXECUTE format('SELECT %I.queue_extra()', 'pgtandem_' || p_mapping);
     ELSE
@@ -173,9 +174,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._sweep(text) IS
-    'Looks, once a copy, for rows of the target that have no image, which a copy by the rows of the '
-    'source does not see. clear: there are none, or they are queued. extra: there are some, and '
-    'somebody has to decide. busy: another worker is at it.';
+    'Looks, once a copy, for rows of the target that have no image, which a copy by the rows of '
+    'the source does not see. clear: there are none, or they are queued. extra: there are some, '
+    'and somebody has to decide. busy: another worker is at it.';
 
 CREATE FUNCTION pgtandem._backfill_step(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
@@ -210,7 +211,8 @@ BEGIN
             IF p_step.stage = 'wait' THEN
                 p_step.older := pgtandem._snapshot_holders();
             ELSIF p_step.stage = 'copy' THEN
-                PERFORM pgtandem._worker_waits('another worker that looks for rows without a source');
+                PERFORM pgtandem._worker_waits(
+                    'another worker that looks for rows without a source');
                 p_step.wait := 0.05;
             END IF;
             RETURN;
@@ -249,7 +251,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_failed record;
-    v_extra  record;
+    v_count  bigint;
+    v_key    text;
 BEGIN
     IF p_step.stage = 'stopped' THEN
         RAISE INFO 'backfill of % stopped at its time limit, after a whole chunk', p_mapping
@@ -266,14 +269,14 @@ BEGIN
                                   v_failed.key, v_failed.message, v_failed.state),
                   HINT = 'See pgtandem.failures; mend the rows or the mapping, then run it again.';
     ELSIF p_step.stage = 'extra' THEN
-        EXECUTE format('SELECT count(*) AS keys, min(key::text) AS key FROM %I.compared() '
-                       'WHERE NOT in_source', 'pgtandem_' || p_mapping) INTO v_extra;
+        EXECUTE format('SELECT count(*), min(key::text) FROM %I.compared() WHERE NOT in_source',
+                       'pgtandem_' || p_mapping) INTO v_count, v_key;
         RAISE EXCEPTION '% rows of the target of mapping "%" have no row in its source',
-            v_extra.keys, p_mapping
+            v_count, p_mapping
             USING ERRCODE = 'TD026',
-                  DETAIL = format('For example %s. There was a time without sync: they were deleted '
-                                  'in the source then, or are the new application''s own. All rows '
-                                  'of the source are copied.', v_extra.key),
+                  DETAIL = format('For example %s. There was a time without sync: they were '
+                                  'deleted in the source then, or are the new application''s own. '
+                                  'All rows of the source are copied.', v_key),
                   HINT = format('"pgtandem verify %1$s" lists them, "pgtandem repair %1$s" deletes '
                                 'them; to keep one, insert it into the source. Then run it again.',
                                 p_mapping);
@@ -294,7 +297,8 @@ BEGIN
     v_step := pgtandem._backfill_start(p_mapping, p_max_time);
     LOOP
         COMMIT;
-        EXIT WHEN v_step.stage OPERATOR(pg_catalog.=) ANY (ARRAY['done', 'stopped', 'stuck', 'extra']);
+        EXIT WHEN v_step.stage OPERATOR(pg_catalog.=)
+                  ANY (ARRAY['done', 'stopped', 'stuck', 'extra']);
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF v_step.wait OPERATOR(pg_catalog.>) 0 THEN
             PERFORM pg_catalog.pg_sleep(v_step.wait);

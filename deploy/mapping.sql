@@ -41,9 +41,10 @@ COMMENT ON COLUMN pgtandem.mapping.copy_strategy IS
     'insert: rows that the target has already are right. overwrite: they may be an older image.';
 COMMENT ON COLUMN pgtandem.mapping.copy_changed IS 'When copy_state last changed.';
 COMMENT ON COLUMN pgtandem.mapping.sweep IS
-    'What the copy still has to do about rows of the target that have no image. remove: queue them, '
-    'as the sync has been at work all the time, so they have left the filter. ask: there was a time '
-    'without sync, so each was deleted in the source, or is the new application''s own: stop.';
+    'What the copy still has to do about rows of the target that have no image. remove: queue '
+    'them, as the sync has been at work all the time, so they have left the filter. ask: there '
+    'was a time without sync, so each was deleted in the source, or is the new application''s '
+    'own: stop.';
 COMMENT ON COLUMN pgtandem.mapping.paused_by IS 'Who paused the backfill; NULL where it may run.';
 COMMENT ON COLUMN pgtandem.mapping.settings IS
     'The sections sync, backfill, compare, gate and contract of the mapping file.';
@@ -105,6 +106,9 @@ BEGIN
             source = excluded.source,
             target = excluded.target,
             key = excluded.key,
+            -- With another table nothing was ever in sync.
+            phase = CASE WHEN (m.source, m.target) = (excluded.source, excluded.target)
+                         THEN m.phase ELSE 'expand' END,
             settings = excluded.settings,
             rendered_by = excluded.rendered_by,
             deployed_at = clock_timestamp(),

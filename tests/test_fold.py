@@ -12,7 +12,7 @@ from pgtandem import fold, render, spec
 
 
 def words(script: str) -> str:
-    """A script without its white space and the marks of remarks, cut literals put together again."""
+    """A script without white space and the marks of remarks, cut literals put together again."""
     return re.sub(r"\s+|--", "", re.sub(r"'\s*\n\s*'", "", script))
 
 

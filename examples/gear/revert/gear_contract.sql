@@ -80,8 +80,8 @@ BEGIN
             RETURN NULL;
         END IF;
     ELSIF TG_NARGS > 0 THEN
-        -- pgtandem_gear_update brings it over; but what the way back wrote is brought by nobody, and
-        -- a copy that overwrites has to see it where it is now.
+        -- pgtandem_gear_update brings it over; but what the way back wrote is brought by nobody,
+        -- and a copy that overwrites has to see it where it is now.
         IF current_setting('pgtandem_gear.depth', true) = (pg_trigger_depth() - 1)::text
            AND (v_old.ctid::text::point)[0] <> (v_new.ctid::text::point)[0] THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
