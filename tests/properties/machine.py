@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from properties.world import (
     connect,
     differences,
     drain,
+    finish_copy,
     naive_differences,
     run_script,
 )
@@ -46,7 +46,6 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
             self.step: str | None = None
             self.triggers = False
             self.failed = False
-            self.resynced = False
 
         @initialize(
             there=statements.rows(shape.source, 0, len(shape.source.keys)),
@@ -97,6 +96,7 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
                 self._accept(actor, error)
 
         def _accept(self, actor: Actor, error: Any) -> None:
+            """What a transaction may fail with: never with an error of ours in the old application."""
             allowed = set(CONFLICTS)
             if actor.name.startswith("new"):
                 allowed |= {"TD011", "TD013"}
@@ -197,9 +197,9 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
                 for statement in meanwhile:
                     self.writers[0].send(statement)
                 self._script("deploy/sync")
-                self.resynced = True
             elif self.phase == "sync":
-                self._script("deploy/backfill")
+                self.log.append("owner: deploy/backfill")
+                finish_copy(self.owner, shape, shape.script("deploy/backfill"))
                 self.phase = "backfill"
             else:
                 self._script("revert/backfill")
@@ -234,15 +234,6 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
         def _nothing_differs(self) -> None:
             drain(self.owner, shape)
             found = self.compare()
-            if self.resynced and set(found.values()) == {"extra"}:
-                # Deleted from the source while there was no sync: a repair takes them away.
-                for key in found:
-                    self.owner.execute(
-                        "SELECT pgtandem.queue(%s, %s, 'difference')",
-                        (shape.name, json.dumps(key, default=str)),
-                    )
-                drain(self.owner, shape)
-                found = self.compare()
             self.expect(found == {}, f"differences: {found}")
 
         @rule()
@@ -266,7 +257,7 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
                 if hasattr(self, "owner") and not self.failed:
                     self.finish_all()
                     self.log.append("owner: backfill")
-                    self.owner.execute(f"CALL pgtandem.backfill('{shape.name}')".encode())
+                    finish_copy(self.owner, shape)
                     self._nothing_differs()
                     if os.environ.get("PGTANDEM_SHOW"):
                         print("\n".join(self.log), "\n")  # noqa: T201

@@ -79,6 +79,14 @@ class Shape:
         """Where its rendered objects live."""
         return f"pgtandem_{self.name}"
 
+    def with_keys(self, keys: tuple[tuple[Any, ...], ...]) -> Shape:
+        """The same with other keys on both sides."""
+        return replace(
+            self,
+            source=replace(self.source, keys=keys),
+            target=replace(self.target, keys=keys),
+        )
+
     def broken(self, *mutations: tuple[str, str]) -> Shape:
         """The same with the rendered SQL changed: each old text must occur."""
         return replace(self, mutations=mutations)
@@ -114,6 +122,9 @@ USERS = tuple(UUID(int=n) for n in (1, 2))
 ITEMS = tuple((UUID(int=n * 0x1F3D5B79000000000000000000000000 % 2**128),) for n in range(1, 8))
 NAMES = ("", "Kocher", "Kocher ", "\N{TENT}" * 200, "e\u0301", "\u202Ertl", "100 %", "\\")
 TIMES = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC))
+
+
+MANY_ITEMS = tuple((UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128),) for n in range(1, 61))
 
 
 def gear() -> Shape:
@@ -170,6 +181,7 @@ def gear() -> Shape:
 
 
 PAIRS = tuple((number, text) for number in (1, 2) for text in ("a", "it's", "100 % $1 \\"))
+MANY_PAIRS = tuple((n, text) for n in range(20) for text in ("a", "it's", "100 % $1 \\"))
 LONG = '''"eine Spalte mit 63 bytes: 100 % ""sure"" $$ \\ 'é' 🎒yyyyyyyyyy"'''
 THERE = str.maketrans("ab%$\\", "%ab\\$")
 

