@@ -5,7 +5,7 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(24);
+SELECT plan(33);
 
 SELECT pg_temp.old_items(1, 200);
 
@@ -51,7 +51,7 @@ BEGIN
         IF v_stages[cardinality(v_stages)] IS DISTINCT FROM v_step.stage THEN
             v_stages := v_stages || v_step.stage;
         END IF;
-        EXIT WHEN v_step.stage IN ('done', 'stopped', 'stuck');
+        EXIT WHEN v_step.stage IN ('done', 'stopped', 'stuck', 'extra');
         PERFORM pg_sleep(v_step.wait);
     END LOOP;
     RETURN array_to_string(v_stages, ' ');
@@ -109,6 +109,53 @@ SELECT lives_ok(
     format('%s is no error', good.stage)
 )
 FROM (VALUES ('done'), ('stopped')) AS good (stage);
+
+-- Rows that only the target has.
+UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'gear';
+SELECT pgtandem.open_copy('gear');
+SELECT pgtandem._list_new_leaves('gear');
+SELECT is(
+    (SELECT sweep FROM pgtandem.mapping WHERE name = 'gear'), 'remove',
+    'with the sync at work all the time, such a row has left the filter'
+);
+ALTER TABLE gear_ops.gear_items DROP CONSTRAINT no_tent;
+SELECT pgtandem.retry('gear');
+SELECT pg_temp.unseen(true);
+DELETE FROM user_core.old_equipment WHERE id = pg_temp.item(10);
+SELECT pg_temp.unseen(false);
+SELECT is(pg_temp.go(), 'copy wait drain close done', 'so that it goes');
+SELECT is_empty(
+    $$ SELECT FROM gear_ops.gear_items WHERE id = pg_temp.item(10) $$, 'and nobody is asked'
+);
+UPDATE pgtandem.mapping SET phase = 'expand' WHERE name = 'gear';
+SELECT pgtandem.open_copy('gear');
+SELECT pgtandem._list_new_leaves('gear');
+SELECT is(
+    (SELECT sweep FROM pgtandem.mapping WHERE name = 'gear'), 'ask',
+    'without a sync before, it may be the new application''s own'
+);
+SELECT is(pgtandem._sweep('gear'), 'clear', 'there is none');
+SELECT is(pgtandem._sweep('gear'), 'clear', 'which is looked for once');
+SELECT pgtandem.open_copy('gear');
+SELECT pgtandem._list_new_leaves('gear');
+UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'gear';
+SELECT pg_temp.unseen(true);
+DELETE FROM user_core.old_equipment WHERE id = pg_temp.item(11);
+SELECT pg_temp.unseen(false);
+SELECT is(pg_temp.go(), 'copy extra', 'there is one: the copy does not close');
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem._backfill_end('gear', (SELECT jsonb_populate_record(
+        NULL::pgtandem.backfill_step, '{"stage": "extra"}'))) $$),
+    ARRAY['TD026', '1 rows of the target of mapping "gear" have no row in its source',
+          format('For example %s. There was a time without sync: they were deleted in the source '
+                 'then, or are the new application''s own. All rows of the source are copied.',
+                 pg_temp.item_key(11)),
+          '"pgtandem verify gear" lists them, "pgtandem repair gear" deletes them; to keep one, '
+          'insert it into the source. Then run it again.'],
+    'TD026: somebody has to decide'
+);
+SELECT pgtandem.queue('gear', pg_temp.item_key(11), 'difference');
+SELECT is(pg_temp.go(), 'wait drain close done', 'once it is queued, the copy goes on');
 
 -- Its time is over.
 SELECT pgtandem.open_copy('gear');

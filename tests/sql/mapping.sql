@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(25);
+SELECT plan(26);
 
 DELETE FROM pgtandem.mapping;
 CREATE SCHEMA shop;
@@ -46,21 +46,27 @@ SELECT results_eq(
 );
 UPDATE pgtandem.mapping SET phase = 'sync', copy_state = 'open';
 SELECT lives_ok(
-    $$ SELECT pgtandem.register_mapping('shop', repeat('b', 64), 'shop.parts', 'shop.new',
+    $$ SELECT pgtandem.register_mapping('shop', repeat('b', 64), 'shop.old', 'shop.new',
                                         ARRAY['id', 'name'], '{}', '0.2.0') $$,
-    'and replaced; the source may be partitioned'
+    'and replaced'
 );
 SELECT results_eq(
-    $$ SELECT hash, source, key, phase, copy_state, settings, rendered_by FROM pgtandem.mapping $$,
-    $$ VALUES (repeat('b', 64), 'shop.parts'::regclass, ARRAY['id', 'name'], 'sync', 'open',
-               '{}'::jsonb, '0.2.0') $$,
+    $$ SELECT hash, key, phase, copy_state, settings, rendered_by FROM pgtandem.mapping $$,
+    $$ VALUES (repeat('b', 64), ARRAY['id', 'name'], 'sync', 'open', '{}'::jsonb, '0.2.0') $$,
     'which leaves it in its phase'
+);
+SELECT pgtandem.register_mapping('shop', repeat('c', 64), 'shop.parts', 'shop.new', ARRAY['id'],
+                                 '{}', '0.2.0');
+SELECT results_eq(
+    $$ SELECT source, phase FROM pgtandem.mapping $$,
+    $$ VALUES ('shop.parts'::regclass, 'expand') $$,
+    'unless its table is another, which may be partitioned'
 );
 SELECT results_eq(
     $$ SELECT detail ->> 'hash' FROM pgtandem.event
        WHERE mapping = 'shop' AND kind = 'register' ORDER BY id $$,
-    $$ VALUES (repeat('a', 64)), (repeat('b', 64)) $$,
-    'both are logged'
+    $$ VALUES (repeat('a', 64)), (repeat('b', 64)), (repeat('c', 64)) $$,
+    'each of them is logged'
 );
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.register_mapping('v', repeat('a', 64), 'shop.seen',
@@ -108,7 +114,7 @@ SELECT is(
 SELECT lives_ok($$ SELECT pgtandem.set_phase('shop', 'backfill') $$, 'a phase is set');
 SELECT results_eq(
     $$ SELECT detail FROM pgtandem.event WHERE mapping = 'shop' AND kind = 'phase' $$,
-    $$ VALUES ('{"from": "sync", "to": "backfill"}'::jsonb) $$,
+    $$ VALUES ('{"from": "expand", "to": "backfill"}'::jsonb) $$,
     'and logged'
 );
 SELECT throws_ok(
