@@ -54,13 +54,22 @@ def world(make_world: Callable[..., World]) -> World:
     return make_world()
 
 
-@pytest.fixture(params=[False, True], ids=["gear", "filtered"])
+@pytest.fixture
 def either(request: pytest.FixtureRequest, make_world: Callable[..., World]) -> World:
     """gear without and with a filter."""
     return make_world(request.param)
 
 
-@pytest.fixture(params=LEVELS, ids=["rc", "rr", "sr"])
-def level(request: pytest.FixtureRequest) -> str:
-    """The writer's isolation level."""
-    return str(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`level` is the writer's isolation level; with a filter only the one with most to go wrong."""
+    worlds = {False: "gear", True: "filtered"}
+    levels = dict(zip(LEVELS, ("rc", "rr", "sr"), strict=True))
+    pairs = [(False, level) for level in LEVELS] + [(True, "REPEATABLE READ")]
+    has = [name for name in ("either", "level") if name in metafunc.fixturenames]
+    if has == ["either", "level"]:
+        ids = [f"{worlds[filtered]}-{levels[level]}" for filtered, level in pairs]
+        metafunc.parametrize(has, pairs, indirect=["either"], ids=ids)
+    elif has == ["either"]:
+        metafunc.parametrize("either", list(worlds), indirect=True, ids=worlds.values())
+    elif has == ["level"]:
+        metafunc.parametrize("level", LEVELS, ids=levels.values())

@@ -62,9 +62,8 @@ def test_after_trigger_writes_the_same_row(either, level, table, name):
 
 @BEFORE_AND_AFTER
 @SIDES
-def test_after_trigger_writes_other_rows(either, table, name):
+def test_after_trigger_writes_other_rows(world, table, name):
     """A write of one row makes another, and changes a third."""
-    world = either
     world.rows(1, 5)
     world.backfill()
     trigger(
@@ -80,9 +79,8 @@ def test_after_trigger_writes_other_rows(either, table, name):
 
 @BEFORE_AND_AFTER
 @SIDES
-def test_after_trigger_takes_the_row_away(either, table, name):
+def test_after_trigger_takes_the_row_away(world, table, name):
     """What was written is deleted, or gets another key, before its sync has run."""
-    world = either
     world.rows(1, 5, 6)
     world.backfill()
     trigger(
@@ -101,9 +99,8 @@ def test_after_trigger_takes_the_row_away(either, table, name):
 
 @BEFORE_AND_AFTER
 @pytest.mark.parametrize("what", ["delete", "rekey"])
-def test_key_change_and_then_away(either, name, what):
+def test_key_change_and_then_away(world, name, what):
     """A key is changed, and a trigger then deletes the row or changes its key again."""
-    world = either
     world.rows(1, 5)
     world.backfill()
     trigger(

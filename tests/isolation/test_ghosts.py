@@ -14,6 +14,8 @@ from isolation.world import (
     update,
 )
 
+pytestmark = pytest.mark.both
+
 COPIED = "SELECT count(*) > 0 AND count(*) = count(done_at) FROM pgtandem.chunk"
 AWAY = {"delete": delete(5), "rekey": rekey(5, 50), "leave": leave(5)}
 

@@ -202,6 +202,7 @@ class World:
 
     def settled(self) -> None:
         """Everybody has committed and the queue is worked off: now both sides are equal."""
+        self.backfill()  # leaves what is gone to itself while the copy is open
         self.drain()
         assert self.differences() == []
 
