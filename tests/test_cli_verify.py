@@ -263,7 +263,7 @@ def test_no_false_alarm_under_writers(filled_dsn, gear):
         assert not writer.is_done()
         writer.close()
         code, out, _ = follower.end(signal.SIGINT)
-    assert code == 0, gear.rows("SELECT * FROM pgtandem.recheck")
+    assert code == 0, gear.rows("SELECT reason, sqlstate, message, attempts FROM pgtandem.recheck")
     assert out == "gear: the queue is empty.\n"
 
 
