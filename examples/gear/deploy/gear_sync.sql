@@ -38,18 +38,6 @@ $$;
 COMMENT ON FUNCTION pgtandem_gear.copy_is_open() IS
     'Whether a chunk may be in flight, so that whatever takes an image away must queue its key.';
 
-CREATE OR REPLACE FUNCTION pgtandem_gear.copy_overwrites() RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (SELECT FROM pgtandem.mapping
-                   WHERE name = 'gear' AND copy_state = 'open'
-                     AND copy_strategy = 'overwrite');
-$$;
-REVOKE ALL ON FUNCTION pgtandem_gear.copy_overwrites() FROM PUBLIC;
-COMMENT ON FUNCTION pgtandem_gear.copy_overwrites() IS
-    'Whether rows of the target may still hold an older image, which the copy will overwrite.';
-
 -- One key of the queue: hold the target's row, then read the image in a statement of its own. Never
 -- the other way round: a re-insert of the key would be lost.
 CREATE OR REPLACE FUNCTION pgtandem_gear.settle(p_key jsonb) RETURNS text
@@ -292,7 +280,7 @@ BEGIN
         -- and a copy that overwrites has to see it where it is now.
         IF current_setting('pgtandem_gear.depth', true) = (pg_trigger_depth() - 1)::text
            AND (v_old.ctid::text::point)[0] <> (v_new.ctid::text::point)[0] THEN
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
+            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'copy');
         END IF;
         RETURN NULL;
     END IF;
@@ -576,10 +564,6 @@ BEGIN
                       THEN '40001' ELSE 'TD013' END,
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
-        END IF;
-        IF pgtandem_gear.copy_overwrites() THEN
-            -- The row may have moved behind the chunks, with an older image in its other columns.
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'copy');
         END IF;
         IF (v_old.id IS DISTINCT FROM v_new.id) AND pgtandem_gear.copy_is_open() THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');

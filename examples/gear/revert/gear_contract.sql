@@ -84,7 +84,7 @@ BEGIN
         -- and a copy that overwrites has to see it where it is now.
         IF current_setting('pgtandem_gear.depth', true) = (pg_trigger_depth() - 1)::text
            AND (v_old.ctid::text::point)[0] <> (v_new.ctid::text::point)[0] THEN
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
+            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'copy');
         END IF;
         RETURN NULL;
     END IF;
@@ -370,10 +370,6 @@ BEGIN
                       THEN '40001' ELSE 'TD013' END,
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
-        END IF;
-        IF pgtandem_gear.copy_overwrites() THEN
-            -- The row may have moved behind the chunks, with an older image in its other columns.
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'copy');
         END IF;
         IF (v_old.id IS DISTINCT FROM v_new.id) AND pgtandem_gear.copy_is_open() THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');

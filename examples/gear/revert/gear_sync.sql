@@ -57,7 +57,6 @@ DROP FUNCTION pgtandem_gear.queue_extra();
 DROP FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_gear.chunk_keys(regclass, bigint, bigint);
 DROP FUNCTION pgtandem_gear.settle(jsonb);
-DROP FUNCTION pgtandem_gear.copy_overwrites();
 DROP FUNCTION pgtandem_gear.copy_is_open();
 
 DO $do$
