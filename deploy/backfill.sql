@@ -51,6 +51,11 @@ BEGIN
     v_step.wait := 0;
     PERFORM pgtandem._list_new_leaves(p_mapping);
     PERFORM pgtandem._worker_start(p_mapping);
+    -- It counts from the start of a statement, so it cannot be set in here.
+    IF current_setting('client_connection_check_interval') = '0' AND v_step.stage <> 'done' THEN
+        RAISE NOTICE 'if its client is killed, this session goes on with the backfill unseen'
+            USING HINT = 'SET client_connection_check_interval = ''2s''; before the CALL ends it.';
+    END IF;
     RETURN v_step;
 END;
 $$;
@@ -194,8 +199,6 @@ BEGIN
         p_step.stage := 'stopped';
         RETURN;
     END IF;
-    -- A backend whose client is gone stops at the next check, instead of at the end.
-    PERFORM set_config('client_connection_check_interval', '2s', true);
     IF p_step.stage <> 'copy' THEN
         p_step := pgtandem._backfill_close(p_mapping, p_step);
         RETURN;
@@ -228,6 +231,8 @@ BEGIN
         IF v_copied.outcome <> 'done' OR v_copied.seconds > v_target OR v_copied.waiters > 0 THEN
             p_step.blocks := greatest(1, least(v_copied.blocks / 2,
                 v_copied.blocks * v_target / greatest(v_copied.seconds, 0.001))::bigint);
+        ELSIF v_copied.seconds < v_target / 4 THEN
+            p_step.blocks := least(512, p_step.blocks * 2);
         ELSIF v_copied.seconds < v_target / 2 THEN
             p_step.blocks := least(512, greatest(p_step.blocks + 1, p_step.blocks * 3 / 2));
         END IF;
