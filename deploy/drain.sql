@@ -28,6 +28,8 @@ DECLARE
     v_marker text := pgtandem._mark(p_mapping);
     v_result text;
 BEGIN
+    -- Where there is no row to lock, two sessions would not see what the other is about to insert.
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || p_key::text, 0));
     EXECUTE format('SELECT %I.settle($1)', 'pgtandem_' || p_mapping) INTO v_result USING p_key;
     PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
     RETURN v_result;

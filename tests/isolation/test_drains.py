@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from isolation.world import (
@@ -125,6 +127,25 @@ def test_delete_during_a_drain_that_inserts(copied, level):
         writer.run(delete(5))
         writer.run("COMMIT")
     drain.result()
+    world.settled()
+    assert 5 not in world.names(TARGET)
+
+
+def test_two_drains_of_one_key(copied, level):
+    """One is about to insert the row, which is then deleted; the other sees neither."""
+    world = copied
+    world.unseen(at_target(delete(5)))
+    world.queue(5)
+    writer, one, two = start(world.old(), level), world.held(), world.session()
+    with world.hold(event="INSERT") as holder:
+        one.send(DRAIN).waits_for_lock(holder)
+        writer.run(delete(5))
+        writer.run("COMMIT")
+        two.send(DRAIN)
+        while not two.is_done() and not two.blockers():
+            time.sleep(0.005)
+    one.result()
+    two.result()
     world.settled()
     assert 5 not in world.names(TARGET)
 

@@ -124,6 +124,12 @@ MUTATIONS = [
         drains.SETTLE, "FOR UPDATE;", ";", prepare=copied,
     ),
     Mutation(
+        "two drains settle one key at once",
+        lambda world: drains.test_two_drains_of_one_key(world, RC),
+        "pgtandem._settle(text,jsonb)", "pg_advisory_xact_lock(", "abs(",
+        prepare=copied,
+    ),
+    Mutation(
         "the sync waits longer than a deadlock takes",
         lambda world: both.test_crossing(world, RC),
         FORWARD, "lock_timeout TO '500ms'", "lock_timeout TO '5s'", prepare=pair,
