@@ -226,3 +226,25 @@ BEGIN
     END LOOP;
 END;
 $$;
+
+-- Microseconds that one update takes inside the server: no round trip, no commit.
+CREATE PROCEDURE hand.microseconds(p_what text, p_count integer, INOUT p_taken double precision)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_ids   uuid[] := ARRAY(SELECT id FROM user_core.old_equipment ORDER BY id LIMIT p_count);
+    v_name  text := 'Tent ' || random();
+    v_start timestamptz := clock_timestamp();
+    v_id    uuid;
+BEGIN
+    FOREACH v_id IN ARRAY v_ids LOOP
+        CASE p_what
+            WHEN 'source' THEN UPDATE user_core.old_equipment SET name = v_name WHERE id = v_id;
+            WHEN 'target' THEN UPDATE gear_ops.gear_items SET name = v_name WHERE id = v_id;
+            WHEN 'unmapped' THEN
+                UPDATE user_core.old_equipment SET last_viewed_at = v_start WHERE id = v_id;
+        END CASE;
+    END LOOP;
+    p_taken := 1e6 * extract(epoch FROM clock_timestamp() - v_start) / p_count;
+END;
+$$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from statistics import median
 
 from bench.measure import Section, compare, interleave
 from bench.world import HERE, World, script
@@ -39,6 +40,40 @@ def _updates(world: World, database: str, file: str, kind: str, updates: int) ->
     found = re.search(r"(?m)^tps = ([\d.]+)", printed)
     assert found, printed
     return float(found[1])
+
+
+def _microseconds(world: World, database: str, what: str, kind: str) -> float:
+    """What one update takes inside the server, with one kind of triggers."""
+    _switch(world, database, kind)
+    with world.connect(database) as session:
+        row = session.execute(script("microseconds"), {"what": what, "count": 5000}).fetchone()
+    assert row
+    return float(row[0])
+
+
+def _costs(world: World, rounds: int) -> list[str]:
+    """A table of what the triggers add to an update inside the server."""
+    lines = ["| inside the server, over no trigger | by hand | columns in WHEN | pgtandem |",
+             "|---|--:|--:|--:|"]  # fmt: skip
+    for database, what, hand in (
+        ("one_way", "source", "hand_record"),
+        ("two_way", "source", "hand_both"),
+        ("two_way", "target", "hand_both"),
+        ("one_way", "unmapped", "hand_record"),
+        ("two_way", "unmapped", "hand_both"),
+    ):
+        kinds = {kind: partial(_microseconds, world, database, what, kind)
+                 for kind in ("none", hand, "hand_when", OURS)}  # fmt: skip
+        found = interleave(kinds, rounds)
+        costs = [median(found[kind]) - median(found["none"]) for kind in (hand, "hand_when", OURS)]
+        if database == "one_way":
+            cells = [f"{costs[0]:.1f} µs", "", f"{costs[2]:.1f} µs"]
+        else:
+            cells = [f"{cost:.1f} µs" for cost in costs]
+        name = database.replace("_", "-")
+        column = "an unmapped column" if what == "unmapped" else f"the {what}"
+        lines.append(f"| {name}, {column} written | {' | '.join(cells)} |")
+    return ["\n".join(lines)]
 
 
 def prepare(world: World) -> None:
@@ -80,6 +115,6 @@ def run(world: World, rounds: int, updates: int = 12000) -> Section:
             ("two-way, unmapped column: with columns in WHEN", unmapped, "hand_when", None),
         )
     ]
-    section.notes.append(NOTE)
+    section.notes += [NOTE, *_costs(world, rounds)]
     world.drop("one_way", "two_way")
     return section

@@ -1,0 +1,1 @@
+CALL hand.microseconds(%(what)s, %(count)s, NULL);
