@@ -22,7 +22,7 @@ BACK = "pgtandem_gear.sync_back()"
 COPY = "pgtandem_gear.copy_chunk(regclass,bigint,bigint,text)"
 COPY_NEXT = "pgtandem._copy_next(text,bigint,text)"
 HOLDERS = "pgtandem._snapshot_holders(text[])"
-QUEUED = "IF v_was AND (NOT FOUND OR pgtandem_gear.copy_is_open()) THEN"
+QUEUED = "(NOT FOUND OR pgtandem_gear.copy_is_open()"
 RC, RR, _ = LEVELS
 
 
@@ -61,27 +61,27 @@ MUTATIONS = [
     Mutation(
         "a deleted image is not queued while the copy is open",
         gone(ghosts.test_image_found_and_deleted),
-        FORWARD, QUEUED, "IF v_was AND NOT FOUND THEN",
+        FORWARD, QUEUED, "(NOT FOUND",
     ),
     Mutation(
         "a delete without an image is not queued: chunk not yet there",
         gone(ghosts.test_no_image_found),
-        FORWARD, QUEUED, "IF v_was AND FOUND THEN",
+        FORWARD, QUEUED, "(FOUND",
     ),
     Mutation(
         "a delete without an image is not queued: chunk not yet committed",
         gone(ghosts.test_image_written_but_not_committed),
-        FORWARD, QUEUED, "IF v_was AND FOUND THEN",
+        FORWARD, QUEUED, "(FOUND",
     ),
     Mutation(
         "a delete without an image is not queued: writer commits last",
         gone(ghosts.test_writer_commits_after_the_chunk, RR),
-        FORWARD, QUEUED, "IF v_was AND FOUND THEN",
+        FORWARD, QUEUED, "(FOUND",
     ),
     Mutation(
         "a delete without an image is queued only while the copy is open",
         lambda world: drains.test_delete_during_a_drain_that_inserts(world, RC),
-        FORWARD, QUEUED, "IF pgtandem_gear.copy_is_open() THEN", prepare=copied,
+        FORWARD, QUEUED, "(pgtandem_gear.copy_is_open()", prepare=copied,
     ),
     Mutation(
         "the new application's delete is not queued",

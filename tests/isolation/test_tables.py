@@ -190,6 +190,22 @@ def test_source_without_a_key_or_index(make_shape):
 
 
 @pytest.mark.both
+@pytest.mark.parametrize("write", ["DELETE FROM old.things", "UPDATE old.things SET id = 50"])
+def test_key_is_taken_again_without_a_unique_index(make_shape, dsn, write):
+    """Another session inserts a second row of a key while the first row goes."""
+    shape = make_shape(ORDINARY)
+    shape.built.deploy("backfill")
+    with Session(dsn) as one, Session(dsn) as two:
+        two.run("BEGIN")
+        two.run("INSERT INTO old.things VALUES (5, 1, 'second', NULL)")
+        one.send(f"{write} WHERE id = 5 AND name = 'v5'").waits_for_lock(two)
+        two.run("COMMIT")
+        one.result()
+    shape.equal()
+    assert shape.run("SELECT name FROM new.things WHERE id = 5") == [("second",)]
+
+
+@pytest.mark.both
 @pytest.mark.parametrize("source", [ORDINARY, PARTITIONED], ids=["ordinary", "partitioned"])
 def test_composite_key(make_shape, source):
     """A change of one column of the key is a key change; what the new side owns stays."""

@@ -324,8 +324,11 @@ BEGIN
             DELETE FROM gear_ops.gear_items AS t
             WHERE t.id = v_old.id
               AND NOT EXISTS (SELECT FROM pgtandem_gear.image AS i WHERE i.id = v_old.id);
-            IF v_was AND (NOT FOUND OR pgtandem_gear.copy_is_open()) THEN
-                -- A chunk in flight may still put it back.
+            IF v_was AND (NOT FOUND OR pgtandem_gear.copy_is_open()
+                          OR EXISTS (SELECT FROM pgtandem_gear.image AS i
+                                     WHERE i.id = v_old.id)) THEN
+                -- A chunk in flight may still put it back, or, where the source has no unique key,
+                -- another row have taken its place just now.
                 PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
             END IF;
         ELSE
@@ -343,7 +346,9 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM pgtandem_gear.image AS i WHERE i.id = v_old.id);
                     v_found := FOUND;
                 END IF;
-                IF v_was AND (NOT v_found OR pgtandem_gear.copy_is_open()) THEN
+                IF v_was AND (NOT v_found OR pgtandem_gear.copy_is_open()
+                              OR EXISTS (SELECT FROM pgtandem_gear.image AS i
+                                         WHERE i.id = v_old.id)) THEN
                     PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
                     PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
                 END IF;
