@@ -30,7 +30,7 @@ PATIENCE = 0.4  # seconds after which a statement that neither ends nor waits fo
 
 
 class World:
-    """One server with a template database for each shape: engine, both tables, phase expand."""
+    """One server with a template for each shape: the engine, both tables, phase expand."""
 
     def __init__(self, server: Server, engine_template: str) -> None:
         self.server = server
@@ -38,15 +38,15 @@ class World:
         self._templates: dict[str, str] = {}
 
     def _template(self, shape: Shape) -> str:
-        # Scripts broken on purpose are deployed later; expand is never broken.
-        if shape.name not in self._templates:
-            name = f"properties_{shape.name}"
+        script = shape.script("deploy/expand")
+        if script not in self._templates:
+            name = f"properties_{len(self._templates)}"
             self._create(name, self.engine)
             with connect(self.server.dsn(name, OWNER)) as owner:
                 owner.execute(shape.legacy.encode())
-                run_script(owner, shape.script("deploy/expand"))
-            self._templates[shape.name] = name
-        return self._templates[shape.name]
+                run_script(owner, script)
+            self._templates[script] = name
+        return self._templates[script]
 
     def _create(self, name: str, template: str) -> None:
         with connect(self.server.dsn()) as admin:
