@@ -5,6 +5,12 @@
 -- requires: drain
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regtype('pgtandem.backfill_step') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 -- Where one session stands between two transactions of its backfill.

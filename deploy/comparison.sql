@@ -2,6 +2,12 @@
 -- requires: recheck
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('pgtandem.comparison') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE TABLE pgtandem.comparison (

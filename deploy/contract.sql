@@ -4,6 +4,12 @@
 -- requires: require
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem.override(text, text, text)') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem.override(p_mapping text, p_condition text, p_reason text) RETURNS void

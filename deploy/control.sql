@@ -2,6 +2,12 @@
 -- requires: backfill
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem.pause(text, text)') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem.pause(p_mapping text, p_reason text DEFAULT NULL) RETURNS void

@@ -3,6 +3,12 @@
 -- requires: drain
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regtype('pgtandem.copied') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE TYPE pgtandem.copied AS (

@@ -2,6 +2,12 @@
 -- requires: schema
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem._blockers(regclass[])') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem._blockers(p_tables regclass[]) RETURNS text

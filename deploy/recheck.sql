@@ -2,6 +2,12 @@
 -- requires: mapping
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('pgtandem.recheck') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 -- Append only, without a unique or foreign key: an entry is written inside transactions of the
@@ -96,6 +102,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem.record_failure(text, jsonb, text, text, text) IS
     'Stores a failed sync or copy of one key, and queues the key.';
+
+CREATE FUNCTION pgtandem._sync_failed(
+    p_mapping  text,
+    p_old_key  jsonb,
+    p_new_key  jsonb,
+    p_sqlstate text,
+    p_message  text
+) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pgtandem.record_failure(p_mapping, k, 'sync', p_sqlstate, p_message)
+    FROM (SELECT p_old_key UNION SELECT p_new_key) AS keys (k)
+    WHERE k IS NOT NULL;
+$$;
+COMMENT ON FUNCTION pgtandem._sync_failed(text, jsonb, jsonb, text, text) IS
+    'Stores the failed sync of one write: under the key before it, the key after it, or both.';
 
 CREATE FUNCTION pgtandem._forget_recheck() RETURNS trigger
 LANGUAGE plpgsql

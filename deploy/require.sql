@@ -2,6 +2,12 @@
 -- requires: mapping
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem.require_hash(text, text)') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem.require_hash(p_mapping text, p_hash text) RETURNS void

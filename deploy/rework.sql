@@ -2,6 +2,12 @@
 -- requires: chunk
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem._drop_rendered(regnamespace)') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem._drop_rendered(p_schema regnamespace) RETURNS void

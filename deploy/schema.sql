@@ -1,6 +1,12 @@
 -- Deploy pgtandem:schema to pg
 -- Locks nothing that exists. Needs CREATE on the database.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regnamespace('pgtandem') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE SCHEMA pgtandem;

@@ -2,6 +2,12 @@
 -- requires: mapping
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regprocedure('pgtandem._setting(jsonb, text, text, text)') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 CREATE FUNCTION pgtandem._setting(p_settings jsonb, p_section text, p_name text, p_default text)

@@ -2,6 +2,12 @@
 -- requires: mapping
 -- Locks nothing that exists.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('pgtandem.worker') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN;
 
 -- Unlogged: after a crash no worker is left either.

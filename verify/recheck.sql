@@ -7,6 +7,7 @@ SELECT * FROM pgtandem.recheck WHERE false;
 SELECT * FROM pgtandem.sync_failure WHERE false;
 SELECT 'pgtandem.queue(text, jsonb, text, text)'::regprocedure;
 SELECT 'pgtandem.record_failure(text, jsonb, text, text, text)'::regprocedure;
+SELECT 'pgtandem._sync_failed(text, jsonb, jsonb, text, text)'::regprocedure;
 SELECT 'pgtandem._forget_recheck()'::regprocedure;
 SELECT 1 / count(*) FROM pg_trigger
 WHERE tgrelid = 'pgtandem.mapping'::regclass AND tgname = 'forget_recheck';

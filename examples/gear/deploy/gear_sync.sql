@@ -288,14 +288,10 @@ BEGIN
     v_state := current_setting('pgtandem_gear.state', true);
     IF v_state = 'queue' THEN
         -- This transaction has waited for the target once; it does not wait again.
-        IF TG_OP <> 'INSERT' THEN
-            PERFORM pgtandem.record_failure('gear', jsonb_build_array(v_old.id), 'sync',
-                '55P03', 'queued: an earlier write of the transaction had to give way');
-        END IF;
-        IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (v_old.id IS DISTINCT FROM v_new.id)) THEN
-            PERFORM pgtandem.record_failure('gear', jsonb_build_array(v_new.id), 'sync',
-                '55P03', 'queued: an earlier write of the transaction had to give way');
-        END IF;
+        PERFORM pgtandem._sync_failed('gear',
+            CASE WHEN TG_OP <> 'INSERT' THEN jsonb_build_array(v_old.id) END,
+            CASE WHEN TG_OP <> 'DELETE' THEN jsonb_build_array(v_new.id) END,
+            '55P03', 'queued: an earlier write of the transaction had to give way');
         RETURN NULL;
     END IF;
     -- Triggers of the application that write this table again run between the rows of a statement.
@@ -394,14 +390,10 @@ BEGIN
             IF v_sqlstate IN ('55P03', '40P01') THEN
                 PERFORM set_config('pgtandem_gear.state', 'queue', true);
             END IF;
-            IF TG_OP <> 'INSERT' THEN
-                PERFORM pgtandem.record_failure('gear', jsonb_build_array(v_old.id), 'sync',
-                                                v_sqlstate, v_message);
-            END IF;
-            IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (v_old.id IS DISTINCT FROM v_new.id)) THEN
-                PERFORM pgtandem.record_failure('gear', jsonb_build_array(v_new.id), 'sync',
-                                                v_sqlstate, v_message);
-            END IF;
+            PERFORM pgtandem._sync_failed('gear',
+                CASE WHEN TG_OP <> 'INSERT' THEN jsonb_build_array(v_old.id) END,
+                CASE WHEN TG_OP <> 'DELETE' THEN jsonb_build_array(v_new.id) END,
+                v_sqlstate, v_message);
     END;
     RETURN NULL;
 END;
