@@ -491,7 +491,13 @@ BEGIN
         FROM gear_ops.gear_items AS t
         WHERE t.id = v_new.id;
         IF NOT FOUND OR (TG_OP = 'INSERT' AND EXISTS (
-               SELECT FROM user_core.old_equipment AS source WHERE source.id = v_new.id)) THEN
+               SELECT FROM pgtandem_gear.image AS i
+               WHERE i.id = v_new.id
+                 AND i.user_id IS NOT DISTINCT FROM v_new.user_id
+                 AND i.name IS NOT DISTINCT FROM v_new.name
+                 AND i.category IS NOT DISTINCT FROM v_new.category
+                 AND i.brand IS NOT DISTINCT FROM v_new.brand
+                 AND i.created_at IS NOT DISTINCT FROM v_new.created_at)) THEN
             RETURN NULL;
         ELSIF TG_OP = 'UPDATE' AND NOT EXISTS (
                   SELECT FROM user_core.old_equipment AS source WHERE source.id = v_old.id) THEN
