@@ -32,7 +32,8 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
     """The state machine of one shape."""
     old_writes, new_writes = statements.old(shape), statements.new(shape)
     old_triggers = sorted(statements.triggers(shape.source))
-    new_triggers = sorted(statements.triggers(shape.target))
+    # Not a trigger of the target that deletes the row which the sync is just writing: see README.
+    new_triggers = sorted(t for t in statements.triggers(shape.target) if not t.endswith("_delete"))
     a_writer, an_old, a_new = st.integers(0, 3), st.integers(0, 1), st.integers(2, 3)
 
     class Tandem(RuleBasedStateMachine):
@@ -96,7 +97,7 @@ def machine(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
                 self._accept(actor, error)
 
         def _accept(self, actor: Actor, error: Any) -> None:
-            """What a transaction may fail with: never with an error of ours in the old application."""
+            """Fail on an error that conflicts do not explain."""
             allowed = set(CONFLICTS)
             if actor.name.startswith("new"):
                 allowed |= {"TD011", "TD013"}

@@ -120,11 +120,13 @@ def _quick(mapping: str) -> str:
 
 USERS = tuple(UUID(int=n) for n in (1, 2))
 ITEMS = tuple((UUID(int=n * 0x1F3D5B79000000000000000000000000 % 2**128),) for n in range(1, 8))
-NAMES = ("", "Kocher", "Kocher ", "\N{TENT}" * 200, "e\u0301", "\u202Ertl", "100 %", "\\")
+NAMES = ("", "Kocher", "Kocher ", "\N{TENT}" * 200, "e\u0301", "\u202ertl", "100 %", "\\")
 TIMES = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC))
 
 
-MANY_ITEMS = tuple((UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128),) for n in range(1, 61))
+MANY_ITEMS = tuple(
+    (UUID(int=n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128),) for n in range(1, 61)
+)
 
 
 def gear() -> Shape:
@@ -183,6 +185,7 @@ def gear() -> Shape:
 PAIRS = tuple((number, text) for number in (1, 2) for text in ("a", "it's", "100 % $1 \\"))
 MANY_PAIRS = tuple((n, text) for n in range(20) for text in ("a", "it's", "100 % $1 \\"))
 LONG = '''"eine Spalte mit 63 bytes: 100 % ""sure"" $$ \\ 'é' 🎒yyyyyyyyyy"'''
+TARGET = '''"Neu.Schema"."Tabelle mit 63 bytes, ""%I"", $1 und 'ö'xxxxxxxxxxxxxxxxxxxxxxxx"'''
 THERE = str.maketrans("ab%$\\", "%ab\\$")
 
 
@@ -207,7 +210,7 @@ def _nasty_image(row: Row) -> Row | None:
 def nasty() -> Shape:
     """Composite key that can be swapped, a filter, an expression with a way back, odd types."""
     mapping, legacy = mappings.nasty()
-    sizes = (None, Decimal(0), Decimal(3), Decimal("3.5"), Decimal(10))
+    sizes = (None, Decimal(0), Decimal("3.5"), Decimal(10))  # the last one is not moved
     sure = (None, "", "sure", "ab%$\\")
     long = (None, "x", "y" * 1500)
     return Shape(
@@ -225,7 +228,7 @@ def nasty() -> Shape:
                 '"Größe"': sizes,
                 '"100% ""sure"""': sure,
                 '"order"': sure,
-                '"gelöscht"': (False, True),
+                '"gelöscht"': (False, False, False, True),
                 "ort": (None, "(0,0)", "(0,-1.5)"),
                 '"json doc"': (None, "null", '{"b": 1,  "b": 2}'),
                 "dauer": (None, "1 day", "24:00:00"),
@@ -236,7 +239,7 @@ def nasty() -> Shape:
             deferrable=True,
         ),
         target=Side(
-            table='''"Neu.Schema"."Tabelle mit 63 bytes, ""%I"", $1 und 'ö'xxxxxxxxxxxxxxxxxxxxxxxx"''',
+            table=TARGET,
             key=('"Nr."', '"group"'),
             keys=PAIRS,
             values={

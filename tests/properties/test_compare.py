@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import psycopg
 import pytest
 from hypothesis import given
@@ -18,6 +21,7 @@ def the_comparison_is_exact(world: World, shape: Shape) -> None:
     The target starts as the image of the source; then both are written without any sync.
     """
     size = len(shape.source.keys)
+    table = shape.target.table.replace("%", "%%")
     schema = shape.schema
 
     @given(
@@ -35,21 +39,19 @@ def the_comparison_is_exact(world: World, shape: Shape) -> None:
             columns = ", ".join(row).replace("%", "%%")
             places = ", ".join(["%s"] * len(row))
             owner.execute(
-                f"INSERT INTO {shape.target.table.replace('%', '%%')} ({columns}) VALUES ({places})".encode(),
+                f"INSERT INTO {table} ({columns}) VALUES ({places})".encode(),
                 tuple(row.values()),
             )
         assert naive_differences(owner, shape) == differences(owner, shape) == {}
         for statement in writes:
-            try:
+            with contextlib.suppress(psycopg.errors.UniqueViolation):
                 execute(owner, statement)
-            except psycopg.errors.UniqueViolation:
-                pass
         naive = naive_differences(owner, shape)
         assert differences(owner, shape) == naive
         # In ranges of the key, and as the engine stores it.
         cuts = owner.execute("SELECT pgtandem.key_cuts(%s, %s)", (shape.name, parts)).fetchone()[0]
         edges = [None, *cuts, None]
-        ranges = zip(edges, edges[1:], strict=False)
+        ranges = itertools.pairwise(edges)
         query = (
             f"SELECT count(*) FROM {schema}.compared(%s, %s) "
             "WHERE changed OR NOT in_source OR NOT in_target"

@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -89,7 +88,7 @@ def road(world: World, shape: Shape) -> type[RuleBasedStateMachine]:
 
         @rule(statement=statements.writes(shape.source))
         def old_write(self, statement):
-            """The old application's write does to the table, or its view, what it does to a table."""
+            """A write does to the table, or the view in its place, what it does to a table."""
             before = content(self.owner, shape.source)
             self.owner.execute("TRUNCATE twin.source")
             if before:

@@ -107,8 +107,19 @@ def stress(world: World, shape: Shape, number: int, seconds: float = SECONDS) ->
 
     with world.database(shape) as dsn, connect(dsn) as owner:
         there = [
-            dict(zip(shape.source.columns, (*key, *(random_.choice(v) for v in (
-                *shape.source.values.values(), *shape.source.own.values()))), strict=True))
+            dict(
+                zip(
+                    shape.source.columns,
+                    (
+                        *key,
+                        *(
+                            random_.choice(v)
+                            for v in (*shape.source.values.values(), *shape.source.own.values())
+                        ),
+                    ),
+                    strict=True,
+                )
+            )
             for key in shape.source.keys
         ]
         execute(owner, statements.insert(shape.source, there))

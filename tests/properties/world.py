@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
-from conftest import fresh_database
 from helpers import OWNER
 from pgtandem.server import Server
 from properties.shapes import Row, Shape, Side
@@ -24,9 +23,11 @@ from properties.statements import Statement, key_of
 Connection = psycopg.Connection[Any]
 _numbers = count(1)
 
-# What a transaction may fail with where others are at work: a conflict, a lock, a key that is taken.
+# What a transaction may fail with where others are at work: a conflict, a lock, a taken key.
 CONFLICTS = {"40001", "40P01", "55P03", "23505", "23503", "57014"}
-PATIENCE = 0.4  # seconds after which a statement that neither ends nor waits for a lock is left alone
+PATIENCE = (
+    0.4  # seconds after which a statement that neither ends nor waits for a lock is left alone
+)
 
 
 class World:
@@ -66,9 +67,7 @@ class World:
             yield self.server.dsn(name, OWNER)
         finally:
             with connect(self.server.dsn()) as admin:
-                admin.execute(
-                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-                )
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def close(self) -> None:
         with connect(self.server.dsn()) as admin:
@@ -183,7 +182,9 @@ class Actor:
             return pending.result(30)
         except psycopg.Error as error:
             self.last_error = error
-            self.log.append(f"    {self.name} failed: {error.sqlstate} {error.diag.message_primary}")
+            self.log.append(
+                f"    {self.name} failed: {error.sqlstate} {error.diag.message_primary}"
+            )
             if self.status == psycopg.pq.TransactionStatus.INERROR:
                 back = f"ROLLBACK TO s{self.savepoints}" if self.savepoints else "ROLLBACK"
                 self.connection.execute(back.encode())
@@ -267,7 +268,7 @@ def drain(connection: Connection, shape: Shape) -> None:
 def finish_copy(connection: Connection, shape: Shape, script: str | None = None) -> None:
     """Backfill to its end, or run a script that does; rows of the target alone are repaired.
 
-    Where there was a time without sync, rows were deleted from the source that the target still has:
+    Where there was a time without sync, the target may still have rows deleted from the source:
     the backfill refuses to close the copy until a repair has taken them away.
     """
     for _ in range(2):
