@@ -308,9 +308,9 @@ BEGIN
     v_step := pgtandem._backfill_start(p_mapping, p_max_time);
     LOOP
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         EXIT WHEN v_step.stage OPERATOR(pg_catalog.=)
                   ANY (ARRAY['done', 'stopped', 'stuck', 'extra']);
-        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF v_step.wait OPERATOR(pg_catalog.>) 0 THEN
             PERFORM pg_catalog.pg_sleep(v_step.wait);
             COMMIT;

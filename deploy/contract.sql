@@ -204,7 +204,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_item record;
+    v_owner regrole := (SELECT relowner FROM pg_class WHERE oid = p_table);
+    v_item  record;
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     -- What is put in with %s comes from the catalogs: expressions, privileges, quoted names.
@@ -244,6 +245,13 @@ BEGIN
         EXECUTE format('GRANT %s (%I) ON %s TO %s', v_item.privilege_type, v_item.attname, p_view,
                        v_item.grantee);
     END LOOP;
+    IF v_owner <> (SELECT relowner FROM pg_class WHERE oid = p_view) THEN
+        -- The old application may own its table; foreign keys of it look there as its owner.
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s', p_view, v_owner);
+        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s',
+                       (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = p_table),
+                       v_owner);
+    END IF;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.dress_view(regclass, regclass) IS
@@ -252,19 +260,23 @@ COMMENT ON FUNCTION pgtandem.dress_view(regclass, regclass) IS
 CREATE FUNCTION pgtandem._carry_back_batch(
     p_mapping    text,
     p_limit      integer,
-    OUT carried  integer,
-    OUT failed   integer
+    OUT more     boolean
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_deadline timestamptz := clock_timestamp() + interval '0.2 seconds';
+    v_taken    integer := 0;
     v_entry    record;
     v_sqlstate text;
     v_message  text;
 BEGIN
-    carried := 0;
-    failed := 0;
+    IF p_limit IS NOT NULL THEN
+        -- Applications are at work: ours gives way, and what gave way is carried under the lock.
+        PERFORM set_config('lock_timeout', '100ms', true);
+    END IF;
+    more := false;
     FOR v_entry IN
         SELECT q.key, array_agg(q.id) AS ids
         FROM (SELECT r.id, r.key FROM pgtandem.recheck AS r
@@ -279,20 +291,25 @@ BEGIN
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
             EXECUTE format('SELECT %I.settle_source($1)', 'pgtandem_' || p_mapping)
             USING v_entry.key;
-            carried := carried + 1;
         EXCEPTION
             WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
                 UPDATE pgtandem.recheck
                 SET attempts = attempts + 1, sqlstate = v_sqlstate, message = v_message
                 WHERE id = ANY (v_entry.ids);
-                failed := failed + 1;
         END;
+        v_taken := v_taken + cardinality(v_entry.ids);
+        IF p_limit IS NOT NULL AND clock_timestamp() > v_deadline THEN
+            more := true;
+            RETURN;
+        END IF;
     END LOOP;
+    more := v_taken = p_limit;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._carry_back_batch(text, integer) IS
-    'Makes the archive equal to the target for up to p_limit noted keys; counts keys.';
+    'Makes the archive equal to the target for up to p_limit noted entries, for 0.2 seconds; NULL: '
+    'for all. more: there may be others. A key that fails or is locked keeps its entry.';
 
 CREATE FUNCTION pgtandem.carry_back_rest(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -350,7 +367,7 @@ BEGIN
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         SELECT * INTO v_batch FROM pgtandem._carry_back_batch(p_mapping, 500);
         -- The last few, and those that fail, are for carry_back_rest, under the lock.
-        EXIT WHEN v_batch.carried OPERATOR(pg_catalog.<) 100;
+        EXIT WHEN NOT v_batch.more;
     END LOOP;
 END;
 $$;

@@ -68,6 +68,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_key      jsonb;
+    v_waited   boolean := false;
     v_sqlstate text;
     v_message  text;
 BEGIN
@@ -77,10 +78,20 @@ BEGIN
                                 'pgtandem_' || p_chunk.mapping)
                  USING p_chunk.relation, p_chunk.first_block, p_chunk.last_block
     LOOP
+        IF v_waited THEN
+            -- We hold what is settled: no second wait, the drain does the rest.
+            PERFORM pgtandem.queue(p_chunk.mapping, v_key, 'copy');
+            set_aside := set_aside + 1;
+            CONTINUE;
+        END IF;
         BEGIN
             PERFORM pgtandem._settle(p_chunk.mapping, v_key);
             rows := rows + 1;
         EXCEPTION
+            WHEN serialization_failure OR deadlock_detected OR lock_not_available THEN
+                PERFORM pgtandem.queue(p_chunk.mapping, v_key, 'copy');
+                set_aside := set_aside + 1;
+                v_waited := true;
             WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
                 PERFORM pgtandem.record_failure(p_chunk.mapping, v_key, 'copy', v_sqlstate,

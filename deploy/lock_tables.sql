@@ -46,6 +46,13 @@ BEGIN
         RAISE EXCEPTION 'lock_tables does not take the mode %', p_mode
             USING ERRCODE = 'TD005', HINT = 'Say SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE.';
     END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'lock_tables needs READ COMMITTED, not %',
+            upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'TD005',
+                  DETAIL = 'What is read after the lock would be older than the lock.',
+                  HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    END IF;
     FOR v_try IN 1..p_tries LOOP
         BEGIN
             -- The first lock is asked for holding nothing, a little longer than deadlock_timeout:

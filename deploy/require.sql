@@ -69,6 +69,15 @@ AS $$
 DECLARE
     v_unseen text;
 BEGIN
+    SELECT string_agg(attname, ', ') INTO v_unseen
+    FROM pg_attribute
+    WHERE attrelid = p_table AND attgenerated = 'v' AND attname = ANY (p_columns);
+    IF v_unseen IS NOT NULL THEN
+        RAISE EXCEPTION 'the mapping reads virtual generated columns of %', p_table
+            USING ERRCODE = 'TD027',
+                  DETAIL = format('A trigger sees NULL instead of their value: %s.', v_unseen),
+                  HINT = 'Write the expression that generates them into the mapping.';
+    END IF;
     SELECT string_agg(DISTINCT a.attname, ', ') INTO v_unseen
     FROM pg_rewrite AS r
     JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
@@ -87,7 +96,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_reads(regclass, regclass, text[]) IS
-    'Raises TD017 where the image reads a source column for which no sync trigger would fire.';
+    'Raises TD017 where the image reads a source column for which no sync trigger would fire, '
+    'TD027 where it reads one that triggers do not see.';
 
 CREATE FUNCTION pgtandem.require_trigger(p_table regclass, p_trigger text) RETURNS void
 LANGUAGE plpgsql STABLE

@@ -18,6 +18,7 @@ from pgtandem.fold import fold
 from pgtandem.project import KINDS
 from pgtandem.spec import Column, Mapping
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 PHASES = ("expand", "sync", "backfill", "contract")
 REQUIRES = {
     "expand": ("pgtandem:require", "pgtandem:comparison", "pgtandem:progress", "pgtandem:gate"),
@@ -88,11 +89,15 @@ class BackColumn:
         name: the source column.
         value: what it should hold.
         changed: whether a change of the target's row changes it.
+        kept: whether `source` has the same image as v_new already, in other words maybe.
+        is_key: whether it is of the key.
     """
 
     name: str
     value: str
     changed: str
+    kept: str
+    is_key: bool
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,12 @@ class OldColumn:
     Attributes:
         name: the source column.
         view: its value, over `target`; what that does not hold comes from the archive.
+        changed: whether v_old and v_new differ in it.
     """
 
     name: str
     view: str
+    changed: str
 
 
 def _sql_column(mapping: Mapping, column: Column) -> SqlColumn:
@@ -187,13 +194,19 @@ class Context:
                     column.type,
                     column.as_text,
                 ),
+                by_name[column.name].same(
+                    by_name[column.name].expr, f"v_new.{sqltext.ident(column.name)}"
+                ),
+                by_name[column.name] in self.key,
             )
             for column in mapping.synced
             for back, expression in (column.back or {}).items()
         ]
+        self.back_rest = [b for b in self.back if not b.is_key]
         self._types = source.columns
         self._reads = self._read_columns(mapping)
         self.old = [self._old_column(mapping, name) for name in source.columns]
+        self.old_rest = [c for c in self.old if c.name not in {k.plain for k in self.key}]
 
         self.key_array = _text_array(document.key)
         self.reads = [sqltext.ident(name) for name in self._reads]
@@ -253,6 +266,8 @@ class Context:
         return " || ".join(f"jsonb_build_object({part})" for part in parts)
 
     def _old_column(self, mapping: Mapping, name: str) -> OldColumn:
+        quoted = sqltext.ident(name)
+        changed = sqltext.differ(f"v_old.{quoted}", f"v_new.{quoted}", self._types[name])
         for column in mapping.synced:
             expression = (column.back or {}).get(name)
             if expression is None:
@@ -264,12 +279,11 @@ class Context:
             else:
                 inner = sqltext.cast(f"({expression})", self._types[name])
                 value = _over(inner, "target", "target")
-            return OldColumn(sqltext.ident(name), value)
+            return OldColumn(quoted, value, changed)
         # Not a join: a view with an outer join refuses SELECT ... FOR UPDATE.
         same_key = " AND ".join(f"archived.{k.plain} = target.{k.name}" for k in self.key)
-        quoted = sqltext.ident(name)
         value = f"(SELECT archived.{quoted} FROM {self.archived} AS archived WHERE {same_key})"  # noqa: S608
-        return OldColumn(quoted, value)
+        return OldColumn(quoted, value, changed)
 
 
 def _text_array(names: list[str]) -> str:
@@ -367,7 +381,7 @@ def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dic
 def _bodies(parts: list[str]) -> str:
     """What stands between BEGIN and COMMIT of scripts, one after the other."""
     return "\n\n".join(
-        part.partition("\nBEGIN;\n")[2].rpartition("\nCOMMIT;\n")[0].strip("\n") for part in parts
+        part.partition(f"\n{BEGIN}\n")[2].rpartition("\nCOMMIT;\n")[0].strip("\n") for part in parts
     )
 
 

@@ -24,9 +24,11 @@ $do$;
 SET client_connection_check_interval = '2s';
 CALL pgtandem.backfill('gear');
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment"}', 'SHARE ROW EXCLUSIVE');

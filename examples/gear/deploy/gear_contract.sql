@@ -21,9 +21,11 @@ SELECT EXISTS (
     \quit
 \endif
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
@@ -85,8 +87,11 @@ SET search_path = pg_catalog, pg_temp
 AS $old$
 #variable_conflict use_column
 DECLARE
-    v_old ALIAS FOR old;
-    v_new ALIAS FOR new;
+    v_old   ALIAS FOR old;
+    v_new   ALIAS FOR new;
+    v_was   boolean := TG_OP <> 'INSERT';
+    v_is    boolean := true;
+    v_found boolean := true;
 BEGIN
     IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (v_old.id IS DISTINCT FROM v_new.id)) THEN
         PERFORM FROM user_core_archive.old_equipment AS a
@@ -101,61 +106,96 @@ BEGIN
         DELETE FROM user_core_archive.old_equipment AS a
         WHERE a.id = v_new.id;
     END IF;
-    -- The archive keeps the row as the old application wrote it, for the columns that only it has.
-    IF TG_OP <> 'DELETE' THEN
-        UPDATE user_core_archive.old_equipment AS a
-        SET id = v_new.id, user_id = v_new.user_id, name = v_new.name, type = v_new.type,
-            brand = v_new.brand, created_at = v_new.created_at,
-            last_viewed_at = v_new.last_viewed_at
-        WHERE a.id = CASE TG_OP WHEN 'UPDATE' THEN v_old.id ELSE v_new.id END;
-        IF NOT FOUND THEN
-            INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at,
-                                                         last_viewed_at)
-            VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at,
-                    v_new.last_viewed_at);
-        END IF;
-    END IF;
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO gear_ops.gear_items
-            (id, user_id, name, category, brand, created_at, status, role, updated_at)
-        SELECT source.id,
-               source.user_id,
-               source.name,
-               source.type,
-               source.brand,
-               source.created_at,
-               'active',
-               'personal',
-               source.created_at
-        FROM (SELECT v_new.*) AS source;
-        RETURN NEW;
-    ELSIF TG_OP = 'UPDATE' THEN
-        UPDATE gear_ops.gear_items AS t
-        SET id = v_new.id,
-            user_id = v_new.user_id,
-            name = v_new.name,
-            category = v_new.type,
-            brand = v_new.brand,
-            created_at = v_new.created_at
-        WHERE t.id = v_old.id
-          AND t.user_id IS NOT DISTINCT FROM v_old.user_id
+    -- The target first, as the revert does. Whether the row is still the one that the statement
+    -- read is looked at here, as PostgreSQL does for a table but not for a view.
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM gear_ops.gear_items AS t
+        WHERE t.id = v_old.id          AND t.user_id IS NOT DISTINCT FROM v_old.user_id
           AND t.name IS NOT DISTINCT FROM v_old.name
           AND t.category IS NOT DISTINCT FROM v_old.type
           AND t.brand IS NOT DISTINCT FROM v_old.brand
           AND t.created_at IS NOT DISTINCT FROM v_old.created_at;
-        IF FOUND THEN
-            RETURN NEW;
+        v_found := FOUND OR NOT EXISTS (SELECT FROM gear_ops.gear_items AS t WHERE t.id = v_old.id);
+    ELSE
+        IF v_was AND v_is THEN
+            UPDATE gear_ops.gear_items AS t
+            SET user_id = v_new.user_id,
+                name = v_new.name,
+                category = v_new.type,
+                brand = v_new.brand,
+                created_at = v_new.created_at
+            WHERE t.id = v_old.id              AND t.user_id IS NOT DISTINCT FROM v_old.user_id
+          AND t.name IS NOT DISTINCT FROM v_old.name
+          AND t.category IS NOT DISTINCT FROM v_old.type
+          AND t.brand IS NOT DISTINCT FROM v_old.brand
+          AND t.created_at IS NOT DISTINCT FROM v_old.created_at;
+            v_found := FOUND;
+            IF v_old.id IS DISTINCT FROM v_new.id THEN
+                UPDATE gear_ops.gear_items AS t
+                SET id = v_new.id
+                WHERE t.id = v_old.id;
+            END IF;
+        ELSIF v_was THEN
+            DELETE FROM gear_ops.gear_items AS t
+            WHERE t.id = v_old.id              AND t.user_id IS NOT DISTINCT FROM v_old.user_id
+          AND t.name IS NOT DISTINCT FROM v_old.name
+          AND t.category IS NOT DISTINCT FROM v_old.type
+          AND t.brand IS NOT DISTINCT FROM v_old.brand
+          AND t.created_at IS NOT DISTINCT FROM v_old.created_at;
+            v_found := FOUND;
+        ELSIF v_is THEN
+            INSERT INTO gear_ops.gear_items
+                (id, user_id, name, category, brand, created_at, status, role, updated_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.id,
+                   source.user_id,
+                   source.name,
+                   source.type,
+                   source.brand,
+                   source.created_at,
+                   'active',
+                   'personal',
+                   source.created_at
+            FROM (SELECT v_new.*) AS source;
         END IF;
+    END IF;
+    IF NOT v_found THEN
         RAISE EXCEPTION 'the row % of % was written by another session meanwhile',
             jsonb_build_array(v_old.id), 'user_core.old_equipment'
             USING ERRCODE = '40001', HINT = 'Try again.';
-    ELSE
-        DELETE FROM user_core_archive.old_equipment AS a
-        WHERE a.id = v_old.id;
-        DELETE FROM gear_ops.gear_items AS t
-        WHERE t.id = v_old.id;
-        RETURN OLD;
     END IF;
+    -- The archive keeps what the old application writes, for the columns that only it has.
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM user_core_archive.old_equipment AS a WHERE a.id = v_old.id;
+        RETURN OLD;
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF v_old.id IS DISTINCT FROM v_new.id THEN
+            UPDATE user_core_archive.old_equipment AS a
+            SET id = v_new.id
+            WHERE a.id = v_old.id;
+        END IF;
+        UPDATE user_core_archive.old_equipment AS a
+        SET user_id = CASE WHEN v_old.user_id IS DISTINCT FROM v_new.user_id THEN v_new.user_id
+            ELSE a.user_id END,
+            name = CASE WHEN v_old.name IS DISTINCT FROM v_new.name THEN v_new.name ELSE a.name END,
+            type = CASE WHEN v_old.type IS DISTINCT FROM v_new.type THEN v_new.type ELSE a.type END,
+            brand = CASE WHEN v_old.brand IS DISTINCT FROM v_new.brand THEN v_new.brand
+                ELSE a.brand END,
+            created_at = CASE WHEN v_old.created_at IS DISTINCT FROM v_new.created_at
+                THEN v_new.created_at ELSE a.created_at END,
+            last_viewed_at = CASE WHEN v_old.last_viewed_at IS DISTINCT FROM v_new.last_viewed_at
+                THEN v_new.last_viewed_at ELSE a.last_viewed_at END
+        WHERE a.id = v_new.id;
+        IF FOUND THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at,
+                                                 last_viewed_at)
+    OVERRIDING SYSTEM VALUE
+    VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at,
+            v_new.last_viewed_at);
+    RETURN NEW;
 END;
 $old$;
 REVOKE ALL ON FUNCTION pgtandem_gear.write_old() FROM PUBLIC;
@@ -250,12 +290,16 @@ BEGIN
         RETURN;
     END IF;
     UPDATE user_core_archive.old_equipment AS source
-    SET id = v_new.id,
-        user_id = v_new.user_id,
-        name = v_new.name,
-        type = v_new.category,
-        brand = v_new.brand,
-        created_at = v_new.created_at
+    SET user_id = CASE WHEN source.user_id IS NOT DISTINCT FROM v_new.user_id
+            THEN source.user_id ELSE v_new.user_id END,
+        name = CASE WHEN source.name IS NOT DISTINCT FROM v_new.name
+            THEN source.name ELSE v_new.name END,
+        type = CASE WHEN source.type IS NOT DISTINCT FROM v_new.category
+            THEN source.type ELSE v_new.category END,
+        brand = CASE WHEN source.brand IS NOT DISTINCT FROM v_new.brand
+            THEN source.brand ELSE v_new.brand END,
+        created_at = CASE WHEN source.created_at IS NOT DISTINCT FROM v_new.created_at
+            THEN source.created_at ELSE v_new.created_at END
     WHERE source.id = v_key1
     RETURNING source.id IS NOT DISTINCT FROM v_new.id
           AND source.user_id IS NOT DISTINCT FROM v_new.user_id
@@ -267,6 +311,7 @@ BEGIN
     IF NOT FOUND THEN
         INSERT INTO user_core_archive.old_equipment AS source
             (id, user_id, name, type, brand, created_at)
+        OVERRIDING SYSTEM VALUE
         VALUES (v_new.id,
                 v_new.user_id,
                 v_new.name,

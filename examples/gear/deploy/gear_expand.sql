@@ -13,7 +13,7 @@
 --
 -- Locks: nothing for longer than reading the catalogs.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
 -- As in the triggers: an expression that needs another search_path fails here, not at a write.

@@ -15,7 +15,7 @@
 -- ON DELETE CASCADE is what old_equipment does: deleting a user deletes the item on both sides,
 -- whichever cascade comes first. Without it, a user who has gear could not be deleted any more.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 DO $$
 BEGIN
@@ -40,7 +40,7 @@ $$;
 
 COMMIT;
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Longer than deadlock_timeout, so that an autovacuum in the way is sent off. Nobody but VACUUM and
 -- DDL queues behind this lock.

@@ -8,7 +8,7 @@
 -- purpose: it would be checked for every row that the backfill copies, with a lock on the user's
 -- row each time. It comes after the backfill, in gear_items_user_fkey.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
 

@@ -8,9 +8,11 @@
 --
 -- Locks: both tables SHARE ROW EXCLUSIVE until the commit, some milliseconds.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.open_copy('gear');

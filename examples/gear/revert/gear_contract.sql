@@ -23,9 +23,11 @@ SELECT NOT EXISTS (
 SET client_connection_check_interval = '2s';
 CALL pgtandem.carry_back('gear');
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core_archive.old_equipment", "gear_ops.gear_items", '
@@ -155,6 +157,7 @@ BEGIN
             END IF;
             INSERT INTO gear_ops.gear_items AS t
                 (id, user_id, name, category, brand, created_at, status, role, updated_at)
+            OVERRIDING SYSTEM VALUE
             VALUES (v_new.id,
                     v_new.user_id,
                     v_new.name,
@@ -319,9 +322,17 @@ BEGIN
 
     v_depth := current_setting('pgtandem_gear.depth', true);
     v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
+    IF v_op <> TG_OP AND EXISTS (
+           SELECT FROM pgtandem.recheck AS r
+           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id)) THEN
+        RAISE EXCEPTION 'the row % of % is being deleted in %', jsonb_build_array(v_old.id),
+            'gear_ops.gear_items', 'user_core.old_equipment'
+            USING ERRCODE = '40001', HINT = 'Try again.';
+    END IF;
     IF v_op = 'INSERT' THEN
         INSERT INTO user_core.old_equipment AS source
             (id, user_id, name, type, brand, created_at)
+        OVERRIDING SYSTEM VALUE
         VALUES (v_new.id,
                 v_new.user_id,
                 v_new.name,
@@ -336,11 +347,14 @@ BEGIN
               AND source.created_at IS NOT DISTINCT FROM v_new.created_at
         INTO v_kept;
     ELSIF v_op = 'UPDATE' THEN
+        IF v_old.id IS DISTINCT FROM v_new.id THEN
+            UPDATE user_core.old_equipment AS source
+            SET id = v_new.id
+            WHERE source.id = v_old.id;
+        END IF;
         -- Only what changed: the rest of the row may be newer over there.
         UPDATE user_core.old_equipment AS source
-        SET id = CASE WHEN v_old.id IS DISTINCT FROM v_new.id
-                THEN v_new.id ELSE source.id END,
-            user_id = CASE WHEN v_old.user_id IS DISTINCT FROM v_new.user_id
+        SET user_id = CASE WHEN v_old.user_id IS DISTINCT FROM v_new.user_id
                 THEN v_new.user_id ELSE source.user_id END,
             name = CASE WHEN v_old.name IS DISTINCT FROM v_new.name
                 THEN v_new.name ELSE source.name END,
@@ -350,7 +364,7 @@ BEGIN
                 THEN v_new.brand ELSE source.brand END,
             created_at = CASE WHEN v_old.created_at IS DISTINCT FROM v_new.created_at
                 THEN v_new.created_at ELSE source.created_at END
-        WHERE source.id = v_old.id
+        WHERE source.id = v_new.id
         RETURNING (v_old.id IS NOT DISTINCT FROM v_new.id
                    OR source.id IS NOT DISTINCT FROM v_new.id)
               AND (v_old.user_id IS NOT DISTINCT FROM v_new.user_id
@@ -370,6 +384,7 @@ BEGIN
                 USING ERRCODE = CASE WHEN EXISTS (
                           SELECT FROM pgtandem.recheck AS r
                           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))
+                          OR pgtandem_gear.was_contracted()
                       THEN '40001' ELSE 'TD013' END,
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
@@ -383,6 +398,11 @@ BEGIN
         WHERE source.id = v_old.id
           AND NOT EXISTS (SELECT FROM gear_ops.gear_items AS t
                           WHERE t.id = v_old.id);
+        IF NOT FOUND AND pgtandem_gear.was_contracted() THEN
+            RAISE EXCEPTION 'the source % of % has come back from its archive meanwhile',
+                'user_core.old_equipment', 'gear_ops.gear_items'
+                USING ERRCODE = '40001', HINT = 'Try again.';
+        END IF;
         IF pgtandem_gear.copy_is_open() THEN
             -- A chunk in flight may still put it back.
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');

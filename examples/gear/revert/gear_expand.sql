@@ -16,9 +16,11 @@ SELECT NOT EXISTS (
     \quit
 \endif
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.forget_mapping('gear');

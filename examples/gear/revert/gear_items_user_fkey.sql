@@ -2,7 +2,7 @@
 --
 -- Loses no row. Locks users and gear_items ACCESS EXCLUSIVE for an instant, in bounded tries.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 DO $$
 BEGIN

@@ -19,9 +19,11 @@ SELECT EXISTS (
     \quit
 \endif
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
@@ -57,6 +59,7 @@ DROP FUNCTION pgtandem_gear.queue_extra();
 DROP FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_gear.chunk_keys(regclass, bigint, bigint);
 DROP FUNCTION pgtandem_gear.settle(jsonb);
+DROP FUNCTION pgtandem_gear.was_contracted();
 DROP FUNCTION pgtandem_gear.copy_is_open();
 
 DO $do$

@@ -10,7 +10,7 @@
 -- Locks the three tables ACCESS EXCLUSIVE, in bounded tries, while it looks: one scan of gear_items
 -- and old_equipment. At this point no trigger leads to them, so the old system waits for nothing.
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
 
