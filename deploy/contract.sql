@@ -96,7 +96,8 @@ BEGIN
                    ELSE format('comparison %s: %s rows, %s differences', v_comparison.id,
                                v_comparison.source_rows, v_comparison.missing + v_comparison.extra
                                                          + v_comparison.changed) END;
-    hint := format('pgtandem verify %1$s; pgtandem repair %1$s', p_mapping);
+    hint := format('pgtandem verify %1$s; if rows differ: pgtandem repair %1$s, and verify again',
+                   p_mapping);
     RETURN NEXT;
 
     name := 'comparison_recent';

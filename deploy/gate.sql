@@ -80,8 +80,10 @@ BEGIN
     WHERE c.mapping = p_mapping ORDER BY c.id DESC LIMIT 1;
     name := 'differences_per_hour';
     unit := 'rows';
+    -- What was compared before the copy was complete says nothing about the sync.
     SELECT max(c.missing + c.extra + c.changed) INTO figure FROM pgtandem.comparison AS c
-    WHERE c.mapping = p_mapping AND c.finished_at > v_since;
+    WHERE c.mapping = p_mapping
+      AND c.started_at > greatest(v_since, (pgtandem.mapping_of(p_mapping)).copy_changed);
     detail := coalesce('worst comparison of the last hour; the last ended '
                        || to_char(v_comparison.finished_at, 'HH24:MI:SS'), 'no comparison yet');
     RETURN NEXT;
@@ -91,9 +93,10 @@ BEGIN
     figure := floor(100000.0 * greatest(0, 1 - (v_comparison.missing + v_comparison.extra
                                                 + v_comparison.changed)::numeric
                     / greatest(v_comparison.source_rows, v_comparison.target_rows, 1))) / 1000;
-    detail := coalesce(format('comparison %s (%s): %s rows, %s differences', v_comparison.id,
+    detail := CASE WHEN v_comparison.id IS NULL THEN 'no comparison yet'
+        ELSE format('comparison %s (%s): %s rows, %s differences', v_comparison.id,
         v_comparison.scope, greatest(v_comparison.source_rows, v_comparison.target_rows),
-        v_comparison.missing + v_comparison.extra + v_comparison.changed), 'no comparison yet');
+        v_comparison.missing + v_comparison.extra + v_comparison.changed) END;
     IF v_comparison.id IS NULL THEN
         figure := NULL;
     END IF;
@@ -125,6 +128,7 @@ BEGIN
     RETURN QUERY
     SELECT f.name,
            CASE WHEN f.given AND f.figure IS NULL THEN 'hold'
+                WHEN f.figure IS NULL OR f.t = '{}' THEN 'not judged'
                 WHEN f.figure > (f.t ->> 'roll_back')::numeric
                      OR f.figure < (f.t ->> 'roll_back_below')::numeric THEN 'roll back'
                 WHEN f.figure > (f.t ->> 'hold')::numeric
@@ -149,7 +153,8 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.gate(text, jsonb) IS
     'Each figure beside its threshold, and what follows: go on, hold or roll back. A figure of '
-    'the database that is not known yet says hold; a signal that was not given says nothing. '
+    'the database that is not known yet says hold; a figure without a threshold and a signal that '
+    'was not given are not judged. '
     'p_signals: {"name": number}. TD024 for a signal without a threshold.';
 
 COMMIT;

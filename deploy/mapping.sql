@@ -71,7 +71,7 @@ BEGIN
             USING ERRCODE = 'TD001',
                   DETAIL = format('Deployed: %s.', coalesce(
                       (SELECT string_agg(name, ', ' ORDER BY name) FROM pgtandem.mapping), 'none')),
-                  HINT = 'Deploy its expand change with "sqitch deploy", or mend the name.';
+                  HINT = 'Mend the name, or: sqitch deploy --to NAME_expand';
     END IF;
     RETURN v_mapping;
 END;

@@ -25,7 +25,7 @@ SELECT col_is_pk('pgtandem', 'mapping', 'name', 'name is the key');
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.mapping_of('geer') $$),
     ARRAY['TD001', 'no mapping named "geer" is deployed in this database', 'Deployed: none.',
-          'Deploy its expand change with "sqitch deploy", or mend the name.'],
+          'Mend the name, or: sqitch deploy --to NAME_expand'],
     'TD001: nothing is deployed'
 );
 

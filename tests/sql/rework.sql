@@ -10,7 +10,7 @@ SELECT plan(10);
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.begin_rework('none', '{}') $$),
     ARRAY['TD001', 'no mapping named "none" is deployed in this database', 'Deployed: gear.',
-          'Deploy its expand change with "sqitch deploy", or mend the name.'],
+          'Mend the name, or: sqitch deploy --to NAME_expand'],
     'TD001: the mapping is unknown'
 );
 SELECT pgtandem.set_phase('gear', 'contract');

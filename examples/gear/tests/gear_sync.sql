@@ -199,7 +199,7 @@ SELECT throws_ok(
 -- What others use.
 SELECT ok(pgtandem_gear.copy_is_open(), 'the copy is open');
 SELECT results_eq(
-    $$ SELECT count(*) FROM generate_series(0, 100) AS b,
+    $$ SELECT count(*) FROM generate_series(0, 1000) AS b,
               pgtandem_gear.chunk_keys('user_core.old_equipment', b, b + 1) $$,
     $$ SELECT count(*) FROM user_core.old_equipment $$,
     'the keys of a range of blocks'

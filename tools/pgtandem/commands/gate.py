@@ -12,6 +12,7 @@ from pgtandem.errors import PgtandemError
 from pgtandem.parameters import Signal
 
 WORST_FIRST = ("roll back", "hold", "go on")
+NOT_JUDGED = "not judged"
 
 
 def _figure(row: dict[str, object]) -> str:
@@ -28,7 +29,9 @@ def _cutover(
         {"mapping": name, "signals": json.dumps({key: str(each) for key, each in signals.items()})},
     ).fetchall()
     verdicts = {row["verdict"] for row in rows}
-    verdict = next((each for each in WORST_FIRST if each in verdicts), "go on")
+    # Nothing to judge by is no reason to go on.
+    verdict = next((each for each in WORST_FIRST if each in verdicts), "hold")
+    unjudged = [str(row["name"]) for row in rows if row["verdict"] == NOT_JUDGED]
     if as_json:
         output.print_json({"mapping": name, "verdict": verdict, "conditions": rows})
     else:
@@ -39,7 +42,8 @@ def _cutover(
                 for row in rows
             ),
         )
-        click.echo(f"{name}: {verdict}")
+        note = f" (not judged: {', '.join(unjudged)})" if unjudged else ""
+        click.echo(f"{name}: {verdict}{note}")
     return verdict == "go on"
 
 
