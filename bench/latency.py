@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
-from bench.measure import Limit, Section
+from bench.measure import Limit, Section, wait_until_quiet
 from bench.world import HERE, World, script
 
 DATABASE = "gear"
@@ -65,6 +65,7 @@ def _read(directory: Path, first: float, last: float) -> list[float]:
 def _round(world: World, jobs: int) -> list[float]:
     """One stretch of writing into an empty target, with or without so many jobs beside it."""
     _reset(world)
+    wait_until_quiet()
     with TemporaryDirectory() as name, ThreadPoolExecutor(jobs + 1) as pool:
         directory = Path(name)
         writing = pool.submit(_write, world, directory)

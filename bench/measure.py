@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
+import psutil
+
+BUSY_PERCENT = 15  # of all cores
 Figures = dict[str, list[float]]
 
 
@@ -84,6 +88,13 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
 
+def wait_until_quiet(timeout: float = 20.0) -> None:
+    """Wait, for so many seconds at most, until others leave the machine's cores alone."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and psutil.cpu_percent(0.2) > BUSY_PERCENT:
+        pass
+
+
 def interleave(
     contestants: Mapping[str, Callable[[], float]],
     rounds: int,
@@ -103,6 +114,7 @@ def interleave(
         chance.shuffle(order)
         for name in order:
             before()
+            wait_until_quiet()
             figure = contestants[name]()
             if number:
                 figures[name].append(figure)
