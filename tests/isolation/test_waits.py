@@ -200,7 +200,7 @@ def during(world: World, kind: str, phase: str, statement: str, user: str) -> st
     writer, deploy = start(world.session(user, "writer"), "READ COMMITTED"), world.session()
     writer.run(statement)
     script = (GEAR / kind / f"gear_{phase}.sql").read_text()
-    before, begin, rest = script.partition("BEGIN;")
+    before, begin, rest = script.partition("BEGIN ISOLATION LEVEL READ COMMITTED;")
     for call in re.findall("^CALL .*;$", before, re.MULTILINE):
         deploy.run(call)  # what commits by itself goes first
     deploy.send(begin + rest).waits_for_lock(writer)
