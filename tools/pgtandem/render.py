@@ -206,6 +206,7 @@ class Context:
         self._types = source.columns
         self._reads = self._read_columns(mapping)
         self.old = [self._old_column(mapping, name) for name in source.columns]
+        self.old_only = [c for c in self.old if c.name not in {b.name for b in self.back}]
         self.old_rest = [c for c in self.old if c.name not in {k.plain for k in self.key}]
 
         self.key_array = _text_array(document.key)

@@ -92,7 +92,20 @@ DECLARE
     v_was   boolean := TG_OP <> 'INSERT';
     v_is    boolean := true;
     v_found boolean := true;
+    v_set   text;
 BEGIN
+    IF TG_OP = 'UPDATE' AND NOT EXISTS (SELECT FROM user_core_archive.old_equipment AS a
+                                        WHERE a.id = v_old.id) THEN
+        -- The new application made the row: what only the old table has gets its default.
+        INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at)
+        OVERRIDING SYSTEM VALUE
+        VALUES (v_old.id, v_old.user_id, v_old.name, v_old.type, v_old.brand, v_old.created_at);
+        SELECT coalesce(v_old.last_viewed_at, a.last_viewed_at), coalesce(v_new.last_viewed_at,
+        a.last_viewed_at)
+        INTO v_old.last_viewed_at, v_new.last_viewed_at
+        FROM user_core_archive.old_equipment AS a
+        WHERE a.id = v_old.id;
+    END IF;
     IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (v_old.id IS DISTINCT FROM v_new.id)) THEN
         PERFORM FROM user_core_archive.old_equipment AS a
         WHERE a.id = v_new.id FOR UPDATE;
@@ -144,6 +157,7 @@ BEGIN
           AND t.created_at IS NOT DISTINCT FROM v_old.created_at;
             v_found := FOUND;
         ELSIF v_is THEN
+            v_set := set_config('pgtandem_gear.old', 'writes', true);
             INSERT INTO gear_ops.gear_items
                 (id, user_id, name, category, brand, created_at, status, role, updated_at)
             OVERRIDING SYSTEM VALUE
@@ -157,6 +171,7 @@ BEGIN
                    'personal',
                    source.created_at
             FROM (SELECT v_new.*) AS source;
+            v_set := set_config('pgtandem_gear.old', '', true);
         END IF;
     END IF;
     IF NOT v_found THEN
