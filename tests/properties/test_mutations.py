@@ -24,7 +24,11 @@ from properties.world import World
 
 # Found or not is the question: nothing is made small.
 HUNT = settings(
-    settings.get_profile("hunt"), max_examples=400, stateful_step_count=30, phases=[Phase.generate]
+    settings.get_profile("hunt"),
+    derandomize=True,
+    max_examples=400,
+    stateful_step_count=30,
+    phases=[Phase.generate],
 )
 
 
