@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import psycopg
 import pytest
 
 from command_line import Gear, Running, as_json, blocked, pgtandem, wait_for
-from helpers import Session
+from helpers import TIMEOUT, Session
 from mappings import build
 
 FIRST = "(SELECT min(id::text)::uuid FROM gear_ops.gear_items)"
@@ -262,6 +263,9 @@ def test_no_false_alarm_under_writers(filled_dsn, gear):
             assert as_json("verify", "gear", "--jobs", jobs, dsn=filled_dsn)["equal"]
         assert not writer.is_done()
         writer.close()
+        deadline = time.monotonic() + TIMEOUT
+        while gear.value("SELECT count(*) FROM pgtandem.recheck"):
+            assert time.monotonic() < deadline
         code, out, _ = follower.end(signal.SIGINT)
     assert code == 0, gear.rows("SELECT reason, sqlstate, message, attempts FROM pgtandem.recheck")
     assert out == "gear: the queue is empty.\n"

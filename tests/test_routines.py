@@ -59,7 +59,10 @@ def test_backfill_copies_and_is_done_the_second_time(filled):
 def test_backfill_stops_in_time_and_goes_on(filled, notices):
     filled.execute("CALL pgtandem.backfill('gear', '0')")
     assert value(filled, "SELECT copy_state FROM pgtandem.mapping") == "open"
-    assert notices == [("INFO", "backfill of gear stopped at its time limit, after a whole chunk")]
+    assert notices == [
+        ("NOTICE", "if its client is killed, this session goes on with the backfill unseen"),
+        ("INFO", "backfill of gear stopped at its time limit, after a whole chunk"),
+    ]
     filled.execute("CALL pgtandem.backfill('gear')")
     assert value(filled, CLEAN) == 0
 
