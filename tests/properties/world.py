@@ -252,6 +252,7 @@ def differences(connection: Connection, shape: Shape) -> dict[Any, str]:
 
 def drain(connection: Connection, shape: Shape) -> None:
     """Drain until nothing is left, and fail where something cannot be settled."""
+    connection.execute("SELECT pgtandem.retry(%s)", (shape.name,))
     for _ in range(20):
         connection.execute(f"CALL pgtandem.drain('{shape.name}')".encode())
         left = connection.execute(

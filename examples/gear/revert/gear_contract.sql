@@ -389,7 +389,10 @@ BEGIN
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
         END IF;
-        IF (v_old.id IS DISTINCT FROM v_new.id) AND pgtandem_gear.copy_is_open() THEN
+        IF (v_old.id IS DISTINCT FROM v_new.id)
+           AND (pgtandem_gear.copy_is_open()
+                OR EXISTS (SELECT FROM pgtandem.recheck AS r
+                           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))) THEN
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
         END IF;
