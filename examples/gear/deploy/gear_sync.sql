@@ -617,7 +617,6 @@ BEGIN
                 USING ERRCODE = '40001', HINT = 'Try again.';
         END IF;
         IF pgtandem_gear.copy_is_open() THEN
-            -- A chunk in flight may still put it back.
             PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
         END IF;
     END IF;
@@ -625,7 +624,6 @@ BEGIN
         RAISE EXCEPTION 'the source % cannot hold the row % of %', 'user_core.old_equipment',
             jsonb_build_array(v_new.id), 'gear_ops.gear_items'
             USING ERRCODE = CASE WHEN v_op = 'UPDATE' AND EXISTS (
-                      -- The old side has just written the row: the target is about to follow.
                       SELECT FROM pgtandem.recheck AS r
                       WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))
                   THEN '40001' ELSE 'TD011' END,
