@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
@@ -12,6 +13,9 @@ import psutil
 
 BUSY_PERCENT = 15  # of all cores
 Figures = dict[str, list[float]]
+
+# How many measurements began while others kept the machine busy, and how many did not.
+starts: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
@@ -88,17 +92,20 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
 
-def wait_until_quiet(timeout: float = 20.0) -> None:
+def wait_until_quiet(timeout: float = 3.0) -> None:
     """Wait, for so many seconds at most, until others leave the machine's cores alone."""
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and psutil.cpu_percent(0.2) > BUSY_PERCENT:
+    while (busy := psutil.cpu_percent(0.2) > BUSY_PERCENT) and time.monotonic() < deadline:
         pass
+    starts["busy" if busy else "quiet"] += 1
 
 
 def interleave(
     contestants: Mapping[str, Callable[[], float]],
     rounds: int,
     before: Callable[[], None] = lambda: None,
+    *,
+    quiet: bool = True,
 ) -> Figures:
     """Run every contestant once a round, in an order drawn anew, after one round that is dropped.
 
@@ -106,6 +113,7 @@ def interleave(
         contestants: by name, what to run; returns its figure.
         rounds: how many rounds count.
         before: run before each contestant, unmeasured.
+        quiet: wait for a quiet machine before each; for few and long rounds, not for many short.
     """
     figures: Figures = {name: [] for name in contestants}
     order = list(contestants)
@@ -114,7 +122,8 @@ def interleave(
         chance.shuffle(order)
         for name in order:
             before()
-            wait_until_quiet()
+            if quiet:
+                wait_until_quiet()
             figure = contestants[name]()
             if number:
                 figures[name].append(figure)

@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.measure import Limit, Ratio, Section
+from bench.measure import BUSY_PERCENT, Limit, Ratio, Section, starts
 from bench.world import ROOT, SETTINGS, World, script
 from pgtandem import __version__
 
@@ -24,6 +24,9 @@ The source has {rows:,} rows of `examples/gear`, with random UUIDs as keys. Ever
 once a round, in an order drawn anew, {rounds} rounds or more; a first round is dropped. The ratio
 is the median of the ratios within single rounds, over 1 where pgtandem is better; the quartiles say
 how far to trust it. Read the ratios, not the seconds: those are of one small machine.
+
+Of {starts:,} measurements of backfill, verify and waits, {busy:,} began while other programs used
+more than {limit} % of the machine. Two jobs then have no two cores, and their ratio is too low.
 
 The server is the bench's own: `fsync = on`, {settings}. `synchronous_commit` is on, but off for the
 updates under sync, where the disk would hide everything else. Autovacuum and checkpoints come
@@ -91,7 +94,8 @@ def write(world: World, sections: list[Section], rounds: int, cores: int, memory
     text = HEAD.format(
         rows=world.rows, date=f"{datetime.now(UTC):%Y-%m-%d}", version=__version__, server=row[0],
         python=platform.python_version(), processor=_processor(), cores=cores, memory=memory,
-        rounds=rounds, settings=settings,
+        rounds=rounds, settings=settings, starts=starts.total(), busy=starts["busy"],
+        limit=BUSY_PERCENT,
     )  # fmt: skip
     lines = [text]
     for each in sections:

@@ -64,7 +64,7 @@ def _costs(world: World, rounds: int) -> list[str]:
     ):
         kinds = {kind: partial(_microseconds, world, database, what, kind)
                  for kind in ("none", hand, "hand_when", OURS)}  # fmt: skip
-        found = interleave(kinds, rounds)
+        found = interleave(kinds, rounds, quiet=False)
         costs = [median(found[kind]) - median(found["none"]) for kind in (hand, "hand_when", OURS)]
         if database == "one_way":
             cells = [f"{costs[0]:.1f} µs", "", f"{costs[2]:.1f} µs"]
@@ -96,6 +96,7 @@ def run(world: World, rounds: int, updates: int = 12000) -> Section:
         return interleave(
             {kind: partial(_updates, world, database, file, kind, updates) for kind in kinds},
             rounds,
+            quiet=False,
         )
 
     one = figures("one_way", "update_source", "none", "hand_strict", "hand_record", OURS)
