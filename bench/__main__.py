@@ -39,8 +39,9 @@ def main(rows: int, only: tuple[str, ...], rounds: int | None) -> None:
             sections.append(run(running, rounds or usual))
             click.echo("\n".join(report.section(sections[-1])))
         if not only:
+            counted = ", ".join(f"{name} {rounds or usual}" for name, (_, usual) in PARTS.items())
             cores, memory = os.cpu_count() or 1, psutil.virtual_memory().total / 2**30
-            report.write(running, sections, rounds or 5, cores, memory)
+            report.write(running, sections, counted, cores, memory)
     click.echo(f"{time.monotonic() - began:.0f} seconds", err=True)
     missed = [line.what for each in sections for line in each.ratios if not line.reached]
     missed += [line.what for each in sections for line in each.limits if not line.reached]

@@ -20,10 +20,11 @@ HEAD = """\
 `make bench ROWS={rows}`, {date}, pgtandem {version}, {server}, Python {python}, {processor},
 {cores} cores, {memory:.0f} GB.
 
-The source has {rows:,} rows of `examples/gear`, with random UUIDs as keys. Every contestant runs
-once a round, in an order drawn anew, {rounds} rounds or more; a first round is dropped. The ratio
-is the median of the ratios within single rounds, over 1 where pgtandem is better; the quartiles say
-how far to trust it. Read the ratios, not the seconds: those are of one small machine.
+The source has {rows:,} rows of `examples/gear`, with random UUIDs as keys. Contestants run side by
+side, each once a round, in an order drawn anew after a first round that is dropped. Rounds that
+count: {rounds}. The ratio is the median of the ratios within single rounds, over 1 where pgtandem is
+better; the quartiles say how far to trust it. Read the ratios, not the seconds: those are of one
+small machine.
 
 Of {starts:,} measurements of backfill, verify and waits, {busy:,} began while other programs used
 more than {limit} % of the machine. Two jobs then have no two cores, and their ratio is too low.
@@ -82,7 +83,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(world: World, sections: list[Section], rounds: int, cores: int, memory: float) -> None:
+def write(world: World, sections: list[Section], rounds: str, cores: int, memory: float) -> None:
     """Write the page; what stands there below the mark stays."""
     with world.connect("postgres") as session:
         row = session.execute(script("version")).fetchone()
