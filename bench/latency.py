@@ -105,7 +105,8 @@ def run(world: World, rounds: int) -> Section:
         f"{CLIENTS} clients send {RATE} single-row updates a second to the source at fixed times, "
         "whatever came before (so a wait counts for everybody behind it), with commits that reach "
         "the disk and the two-way sync on; beside it nothing, or the backfill. Only updates that "
-        f"ended while the copy ran count, all rounds together, none of them dropped: {len(waits[1].taken):,} with one job, "
+        "ended while the copy ran count, all rounds together, none of them dropped: "
+        f"{len(waits[1].taken):,} with one job, "
         f"{len(waits[2].taken):,} with two, {len(waits[0].taken):,} without."
     )
     return section

@@ -22,8 +22,8 @@ HEAD = """\
 
 The source has {rows:,} rows of `examples/gear`, with random UUIDs as keys. Contestants run side by
 side, each once a round, in an order drawn anew after a first round that is dropped. Rounds that
-count: {rounds}. The ratio is the median of the ratios within single rounds, over 1 where pgtandem is
-better; the quartiles say how far to trust it. Read the ratios, not the seconds: those are of one
+count: {rounds}. The ratio is the median of the ratios within single rounds, over 1 where pgtandem
+is better; the quartiles say how far to trust it. Read the ratios, not the seconds: those are of one
 small machine.
 
 Of {starts:,} measurements of backfill, verify and waits, {busy:,} began while other programs used

@@ -24,8 +24,8 @@ NOTE = (
     "column. The FULL JOIN counts missing, extra and changed rows in one session, on its own; "
     "pgtandem also checks that keys are unique and takes a snapshot that its sessions share. "
     "reladiff 0.6.0 runs as a library, four threads, without its own check for unique keys; of its "
-    "two algorithms the quicker one is shown, in half as many rounds. It shares no snapshot: under writes it finds "
-    "differences that are none."
+    "two algorithms the quicker one is shown, in half as many rounds. It shares no "
+    "snapshot: under writes it finds differences that are none."
 )
 THREADS = 4
 COLUMNS = {
