@@ -26,7 +26,7 @@ CREATE TYPE pgtandem.backfill_step AS (
 COMMENT ON TYPE pgtandem.backfill_step IS
     'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck, '
     'extra); blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions '
-    'that may hold an older snapshot; upto: last queue id to be drained before the copy can '
+    'that may not see every chunk; upto: last queue id to be drained before the copy can '
     'close; wait: seconds.';
 
 CREATE FUNCTION pgtandem._backfill_start(p_mapping text, p_max_time interval)
@@ -42,9 +42,16 @@ BEGIN
         RAISE EXCEPTION 'mapping "%" is in phase %: there is nothing to backfill',
             p_mapping, v_mapping.phase
             USING ERRCODE = 'TD007',
-                  HINT = format('Deploy its triggers first: sqitch deploy --to %s_sync.',
-                                p_mapping);
+                  HINT = CASE v_mapping.phase WHEN 'contract'
+                              THEN 'Its copy was complete before contract.'
+                              ELSE format('Deploy its triggers first: sqitch deploy --to %s_sync.',
+                                          p_mapping) END;
     END IF;
+    IF EXISTS (SELECT FROM pgtandem._changed_leaves(p_mapping)) THEN
+        PERFORM pgtandem._reopen_copy(p_mapping);
+        v_mapping := pgtandem.mapping_of(p_mapping);
+    END IF;
+    PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source], 'ACCESS SHARE', 5);
     v_step.stage := CASE v_mapping.copy_state WHEN 'complete' THEN 'done' ELSE 'copy' END;
     v_step.blocks := 64;
     -- Values kept out of line: begin with about 4 MB, not with 64 blocks.
@@ -57,6 +64,9 @@ BEGIN
     v_step.wait := 0;
     PERFORM pgtandem._list_new_leaves(p_mapping);
     PERFORM pgtandem._worker_start(p_mapping);
+    -- What was given up may have been mended since.
+    UPDATE pgtandem.recheck SET attempts = 0, not_before = '-infinity'
+    WHERE mapping = p_mapping AND side = 'target' AND attempts >= 5;
     -- It counts from the start of a statement, so it cannot be set in here.
     IF current_setting('client_connection_check_interval') = '0' AND v_step.stage <> 'done' THEN
         RAISE NOTICE 'if its client is killed, this session goes on with the backfill unseen'
@@ -66,29 +76,43 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_start(text, interval) IS
-    'Checks that a mapping can be backfilled (TD001, TD007), lists its chunks, shows the worker.';
+    'Checks that a mapping can be backfilled (TD001, TD007; TD004 where its source stays locked), '
+    'lists its chunks, shows the worker.';
 
-CREATE FUNCTION pgtandem._snapshot_holders(p_older text[] DEFAULT NULL) RETURNS text[]
+CREATE FUNCTION pgtandem._older_transactions(p_mapping text, p_older text[] DEFAULT NULL)
+RETURNS text[]
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_agg(l.virtualtransaction)
-    FROM pg_locks AS l
+    SELECT array_agg(DISTINCT l.virtualtransaction)
+    FROM pgtandem.mapping_of(p_mapping) AS m
+    CROSS JOIN pg_locks AS l
     LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
-    WHERE l.locktype = 'virtualxid'
-      AND l.granted
-      AND l.pid <> pg_backend_pid()
-      AND (a.datname IS NULL OR a.datname = current_database())
+    WHERE l.granted
+      AND l.pid IS DISTINCT FROM pg_backend_pid()
       AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
-      -- Without a snapshot (idle in a READ COMMITTED transaction, as Sqitch is) it sees every
-      -- chunk. Where we may not look (state NULL), we take it for a holder.
-      AND (a.state IS NULL OR a.backend_xmin IS NOT NULL)
-      AND (p_older IS NULL OR l.virtualtransaction = ANY (p_older));
+      AND (p_older IS NULL OR l.virtualtransaction = ANY (p_older))
+      AND (
+          -- Without a snapshot (idle in a READ COMMITTED transaction, as Sqitch is) its next
+          -- statement sees every chunk. Where we may not look (state NULL), we take it for a
+          -- holder.
+          l.locktype = 'virtualxid'
+          AND (a.datname IS NULL OR a.datname = current_database())
+          AND (a.state IS NULL OR a.backend_xmin IS NOT NULL)
+          -- But what it has written may not have seen them, and is queued only by its commit.
+          OR l.locktype = 'relation'
+          AND l.mode = 'RowExclusiveLock'
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND l.relation IN (SELECT pgtandem._relations(m.source)
+                             UNION ALL SELECT pgtandem._relations(m.target))
+      );
 $$;
-COMMENT ON FUNCTION pgtandem._snapshot_holders(text[]) IS
-    'The virtual transactions of other sessions that now hold a snapshot in this database, or '
-    'those of p_older that still do; NULL: none. Sessions of other roles are only seen through '
-    'with pg_monitor; without it each of their open transactions counts.';
+COMMENT ON FUNCTION pgtandem._older_transactions(text, text[]) IS
+    'The virtual transactions of others (prepared ones, too) that may have written the source or '
+    'the target of a mapping, or may yet do so, without seeing what is committed now: they hold a '
+    'snapshot in this database, or have written one of the two. Or those of p_older that still '
+    'do; NULL: none. Snapshots of other roles are only seen with pg_monitor; without it each of '
+    'their open transactions counts.';
 
 CREATE FUNCTION pgtandem._backfill_close(p_mapping text, INOUT p_step pgtandem.backfill_step)
 LANGUAGE plpgsql
@@ -99,12 +123,12 @@ DECLARE
 BEGIN
     p_step.wait := 0;
     IF p_step.stage = 'wait' THEN
-        p_step.older := pgtandem._snapshot_holders(p_step.older);
+        p_step.older := pgtandem._older_transactions(p_mapping, p_step.older);
         IF p_step.older IS NOT NULL THEN
             PERFORM pgtandem._worker_waits(format('%s older transactions to end (pid %s)',
                 cardinality(p_step.older),
-                (SELECT string_agg(DISTINCT pid::text, ', ') FROM pg_locks
-                 WHERE locktype = 'virtualxid' AND virtualtransaction = ANY (p_step.older))));
+                (SELECT string_agg(DISTINCT coalesce(pid::text, 'none, prepared'), ', ')
+                 FROM pg_locks WHERE virtualtransaction = ANY (p_step.older))));
             p_step.wait := 0.05;
             RETURN;
         END IF;
@@ -152,8 +176,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step) IS
-    'One step from "every chunk is done" to "complete": wait for older snapshots as CREATE INDEX '
-    'CONCURRENTLY does, drain what was queued until then, close the copy.';
+    'One step from "every chunk is done" to "complete": wait for older transactions as CREATE '
+    'INDEX CONCURRENTLY does, drain what was queued until then, close the copy.';
 
 CREATE FUNCTION pgtandem._sweep(p_mapping text) RETURNS text
 LANGUAGE plpgsql
@@ -218,7 +242,7 @@ BEGIN
             p_step.stage := CASE pgtandem._sweep(p_mapping)
                 WHEN 'clear' THEN 'wait' WHEN 'extra' THEN 'extra' ELSE 'copy' END;
             IF p_step.stage = 'wait' THEN
-                p_step.older := pgtandem._snapshot_holders();
+                p_step.older := pgtandem._older_transactions(p_mapping);
             ELSIF p_step.stage = 'copy' THEN
                 PERFORM pgtandem._worker_waits(
                     'another worker that looks for rows without a source');
@@ -265,20 +289,25 @@ DECLARE
     v_count  bigint;
     v_key    text;
 BEGIN
-    IF p_step.stage = 'stopped' THEN
+    IF p_step.stage = 'done' AND (pgtandem.mapping_of(p_mapping)).phase = 'backfill' THEN
+        -- Its deploy has done that, but the copy was opened again since.
+        PERFORM pgtandem._switch_moved(p_mapping, false);
+    ELSIF p_step.stage = 'stopped' THEN
         RAISE INFO 'backfill of % stopped at its time limit, after a whole chunk', p_mapping
             USING HINT = 'Run it again to go on from there.';
     ELSIF p_step.stage = 'stuck' THEN
-        SELECT count(DISTINCT key) AS keys, min(key::text) AS key, min(sqlstate) AS state,
-               min(message) AS message
-        INTO v_failed
-        FROM pgtandem.recheck
-        WHERE mapping = p_mapping AND side = 'target' AND attempts > 0;
+        SELECT count(*) OVER () AS keys, q.* INTO v_failed
+        FROM (SELECT DISTINCT ON (key) key, sqlstate AS state, message FROM pgtandem.recheck
+              WHERE mapping = p_mapping AND side = 'target' AND attempts > 0
+              ORDER BY key, id DESC) AS q
+        ORDER BY q.key LIMIT 1;
         RAISE EXCEPTION '% rows of mapping "%" cannot be copied', v_failed.keys, p_mapping
             USING ERRCODE = 'TD008',
                   DETAIL = format('For example %s: %s (%s). All other rows are copied.',
                                   v_failed.key, v_failed.message, v_failed.state),
-                  HINT = 'See pgtandem.failures; mend the rows or the mapping, then run it again.';
+                  HINT = format('See pgtandem.failures; mend the rows or the mapping; then '
+                                'pgtandem retry %s, or SELECT pgtandem.retry(%L); and run it '
+                                'again.', p_mapping, p_mapping);
     ELSIF p_step.stage = 'extra' THEN
         EXECUTE format('SELECT count(*), min(key::text) FROM %I.compared() WHERE NOT in_source',
                        'pgtandem_' || p_mapping) INTO v_count, v_key;
@@ -295,8 +324,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step) IS
-    'Says how a backfill ended; TD008 where rows cannot be copied, TD026 where the '
-    'target holds rows that the source does not.';
+    'Says how a backfill ended, and switches off what only an open copy needs; TD008 where rows '
+    'cannot be copied, TD026 where the target holds rows that the source does not.';
 
 -- No SET search_path: PostgreSQL refuses it for a procedure that commits. All names are qualified.
 CREATE PROCEDURE pgtandem.backfill(p_mapping text, p_max_time interval DEFAULT NULL)
@@ -320,6 +349,7 @@ BEGIN
     END LOOP;
     PERFORM pgtandem._worker_end();
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM pgtandem._backfill_end(p_mapping, v_step);
 END;
 $$;

@@ -56,6 +56,15 @@ $$;
 COMMENT ON FUNCTION pgtandem._leaves(regclass) IS
     'The tables that hold the rows of a table: itself, or the leaves of its partition tree.';
 
+CREATE FUNCTION pgtandem._relations(p_table regclass) RETURNS SETOF regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_table UNION SELECT relid FROM pg_partition_tree(p_table);
+$$;
+COMMENT ON FUNCTION pgtandem._relations(regclass) IS
+    'A table and all its partitions: where a lock or a trigger of it may be.';
+
 CREATE FUNCTION pgtandem._list_chunks(p_mapping text, p_relation regclass) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -86,6 +95,7 @@ BEGIN
         WHERE NOT EXISTS (SELECT FROM pgtandem.chunk AS c
                           WHERE c.mapping = p_mapping AND c.relation = l)
     LOOP
+        PERFORM pgtandem.lock_tables(ARRAY[v_relation], 'ACCESS SHARE', 5);
         PERFORM pgtandem._list_chunks(p_mapping, v_relation);
         v_count := v_count + 1;
     END LOOP;
@@ -93,7 +103,113 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._list_new_leaves(text) IS
-    'Lists the chunks of every leaf that has none yet, and returns the number of those leaves.';
+    'Lists the chunks of every leaf that has none yet, and returns the number of those leaves. '
+    'TD004 where one stays locked.';
+
+CREATE FUNCTION pgtandem._changed_leaves(p_mapping text) RETURNS TABLE (leaf text, gone boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(x.is_now, x.was)::text, x.is_now IS NULL
+    FROM pgtandem.mapping AS m
+    JOIN pg_class AS s ON s.oid = m.source AND s.relkind = 'p'
+    CROSS JOIN LATERAL (
+        SELECT l.is_now, c.was
+        FROM (SELECT pgtandem._leaves(m.source) AS is_now) AS l
+        FULL JOIN (SELECT DISTINCT relation AS was FROM pgtandem.chunk
+                   WHERE mapping = p_mapping) AS c ON c.was::oid = l.is_now::oid
+    ) AS x
+    WHERE m.name = p_mapping AND m.copy_state = 'complete' AND (x.is_now IS NULL OR x.was IS NULL);
+$$;
+COMMENT ON FUNCTION pgtandem._changed_leaves(text) IS
+    'The partitions that the source of a mapping has got or lost (gone) since its copy is '
+    'complete: their rows may have come and gone without a row trigger.';
+
+CREATE FUNCTION pgtandem._switch_moved(p_mapping text, p_on boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_source  regclass := (pgtandem.mapping_of(p_mapping)).source;
+    v_trigger name := (
+        SELECT t.tgname FROM pg_trigger AS t
+        WHERE t.tgrelid = v_source AND t.tgnargs = 1
+          AND t.tgfoid = to_regproc(format('pgtandem_%s.sync_forward', p_mapping))
+          AND (t.tgenabled = 'D') = p_on);
+BEGIN
+    IF v_trigger IS NOT NULL THEN
+        PERFORM pgtandem.lock_tables(ARRAY[v_source], 'SHARE ROW EXCLUSIVE', 5);
+        EXECUTE format('ALTER TABLE %s %s TRIGGER %I', v_source,
+                       CASE WHEN p_on THEN 'ENABLE ALWAYS' ELSE 'DISABLE' END, v_trigger);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._switch_moved(text, boolean) IS
+    'Switches the trigger for rows that move behind the chunks, which only an open copy needs. '
+    'TD004.';
+
+CREATE FUNCTION pgtandem._watch_truncate(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_new record;
+BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The statement is that of the parent, as PostgreSQL writes it.
+    FOR v_new IN
+        SELECT t.tgname, r AS relation,
+               replace(pg_get_triggerdef(t.oid), format(' ON %s FOR ', t.tgrelid::regclass),
+                       format(' ON %s FOR ', r)) AS definition
+        FROM pgtandem.mapping AS m
+        JOIN pg_trigger AS t ON t.tgrelid IN (m.source, m.target)
+        JOIN pg_proc AS p ON p.oid = t.tgfoid
+         AND p.proname IN ('truncate_source', 'truncate_target')
+        CROSS JOIN LATERAL pgtandem._relations(t.tgrelid) AS r
+        WHERE m.name = p_mapping
+          AND p.pronamespace = to_regnamespace(format('pgtandem_%s', p_mapping))
+          AND NOT EXISTS (SELECT FROM pg_trigger AS o
+                          WHERE o.tgrelid = r AND o.tgfoid = t.tgfoid)
+    LOOP
+        EXECUTE v_new.definition;
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_new.relation, v_new.tgname);
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._watch_truncate(text) IS
+    'Gives partitions that have come since the sync the trigger of their parent for TRUNCATE.';
+
+CREATE FUNCTION pgtandem._reopen_copy(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_changed text;
+    v_gone    boolean;
+BEGIN
+    PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source, v_mapping.target], 'SHARE ROW EXCLUSIVE');
+    SELECT string_agg(leaf, ', '), bool_or(gone) INTO v_changed, v_gone
+    FROM pgtandem._changed_leaves(p_mapping);
+    IF v_changed IS NULL THEN
+        RETURN;  -- another worker was here
+    END IF;
+    DELETE FROM pgtandem.chunk
+    WHERE mapping = p_mapping
+      AND relation NOT IN (SELECT pgtandem._leaves(v_mapping.source));
+    UPDATE pgtandem.mapping
+    SET copy_state = 'open', copy_strategy = 'overwrite', copy_changed = clock_timestamp(),
+        sweep = CASE WHEN v_gone THEN 'ask' ELSE 'none' END
+    WHERE name = p_mapping;
+    PERFORM pgtandem._switch_moved(p_mapping, true);
+    PERFORM pgtandem._watch_truncate(p_mapping);
+    PERFORM pgtandem.log_event(p_mapping, 'copy', jsonb_build_object(
+        'state', 'open', 'strategy', 'overwrite', 'partitions', v_changed));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._reopen_copy(text) IS
+    'Opens a complete copy for the partitions that have come or gone since; what is copied stays '
+    'copied. Locks both tables SHARE ROW EXCLUSIVE until commit.';
 
 CREATE FUNCTION pgtandem.open_copy(p_mapping text) RETURNS void
 LANGUAGE plpgsql

@@ -48,10 +48,29 @@ COMMENT ON COLUMN pgtandem.comparison.source_reads IS
     'pgtandem.reads_of(source) when it was stored.';
 COMMENT ON COLUMN pgtandem.comparison.role IS 'session_user of who compared.';
 
+CREATE TABLE pgtandem.comparison_area (
+    comparison bigint NOT NULL REFERENCES pgtandem.comparison ON DELETE CASCADE,
+    place      integer NOT NULL,
+    area       text,
+    columns    text[] NOT NULL,
+    changed    bigint NOT NULL,
+    PRIMARY KEY (comparison, place)
+);
+
+COMMENT ON TABLE pgtandem.comparison_area IS
+    'What a comparison found by areas, if the mapping has any; a row may differ in several.';
+COMMENT ON COLUMN pgtandem.comparison_area.comparison IS 'The comparison.';
+COMMENT ON COLUMN pgtandem.comparison_area.place IS 'Of the area in the mapping, from 1.';
+COMMENT ON COLUMN pgtandem.comparison_area.area IS
+    'Name of the area; NULL: the columns that are in none.';
+COMMENT ON COLUMN pgtandem.comparison_area.columns IS 'The columns of the area.';
+COMMENT ON COLUMN pgtandem.comparison_area.changed IS 'All rows that differ in one of them.';
+
 CREATE TABLE pgtandem.difference (
     comparison   bigint NOT NULL REFERENCES pgtandem.comparison ON DELETE CASCADE,
     key          jsonb NOT NULL,
     kind         text NOT NULL CHECK (kind IN ('missing', 'extra', 'changed')),
+    area         text,
     column_name  text,
     source_value text,
     target_value text
@@ -63,10 +82,26 @@ COMMENT ON TABLE pgtandem.difference IS
 COMMENT ON COLUMN pgtandem.difference.comparison IS 'The comparison that found it.';
 COMMENT ON COLUMN pgtandem.difference.key IS 'JSON array of the key columns.';
 COMMENT ON COLUMN pgtandem.difference.kind IS 'missing in the target, extra in it, or changed.';
+COMMENT ON COLUMN pgtandem.difference.area IS
+    'Area of the column; NULL: it is in none, or the whole row differs.';
 COMMENT ON COLUMN pgtandem.difference.column_name IS 'Column of the target; NULL: the whole row.';
 COMMENT ON COLUMN pgtandem.difference.source_value IS
     'What the target should hold, as text, cut after 1,000 characters.';
 COMMENT ON COLUMN pgtandem.difference.target_value IS 'What it holds, likewise.';
+
+CREATE FUNCTION pgtandem.areas_of(p_mapping text)
+RETURNS TABLE (place integer, area text, columns text[])
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.n, a.item ->> 'area', ARRAY(SELECT jsonb_array_elements_text(a.item -> 'columns'))
+    FROM pgtandem.mapping AS m,
+         jsonb_array_elements(m.settings -> 'areas') WITH ORDINALITY AS a (item, n)
+    WHERE m.name = p_mapping;
+$$;
+COMMENT ON FUNCTION pgtandem.areas_of(text) IS
+    'The areas of a mapping in its order; last, without a name, the columns that are in none. '
+    'No row where it has no areas.';
 
 CREATE FUNCTION pgtandem.explain_difference(
     p_in_source boolean,
@@ -278,31 +313,48 @@ DECLARE
     v_extra   bigint;
     v_changed bigint;
     v_id      bigint;
+    v_counts  bigint[];
+    -- What is equal ends at the first condition, so it costs next to nothing.
+    v_areas   text := (SELECT string_agg(format(
+                           'count(*) FILTER (WHERE changed AND columns && %L::text[])', a.columns),
+                           ', ' ORDER BY a.place)
+                       FROM pgtandem.areas_of(p_mapping) AS a);
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- What is put in with %s was put together with %L.
     PERFORM pgtandem.require_unique_image(p_mapping);
     EXECUTE format(
         'SELECT count(*) FILTER (WHERE in_source), count(*) FILTER (WHERE in_target), '
         'count(*) FILTER (WHERE NOT in_target), count(*) FILTER (WHERE NOT in_source), '
-        'count(*) FILTER (WHERE changed) FROM %I.compared()', 'pgtandem_' || p_mapping)
-    INTO v_source, v_target, v_missing, v_extra, v_changed;
+        'count(*) FILTER (WHERE changed), ARRAY[%s]::bigint[] FROM %I.compared()',
+        v_areas, 'pgtandem_' || p_mapping)
+    INTO v_source, v_target, v_missing, v_extra, v_changed, v_counts;
     v_id := pgtandem.save_comparison(
         p_mapping, v_mapping.hash, 'full', now(), pg_current_snapshot()::text,
         v_source, v_target, v_missing, v_extra, v_changed);
+    INSERT INTO pgtandem.comparison_area
+    SELECT v_id, a.place, a.area, a.columns, v_counts[a.place]
+    FROM pgtandem.areas_of(p_mapping) AS a;
     IF v_missing + v_extra + v_changed > 0 THEN
         EXECUTE format(
-            'INSERT INTO pgtandem.difference SELECT $1, c.key, e.* FROM %I.compared() AS c, '
-            'pgtandem.explain_difference(c.in_source, c.in_target, c.columns, c.source, '
-            'c.target) AS e '
-            'WHERE c.changed OR NOT c.in_source OR NOT c.in_target LIMIT 10000',
+            'INSERT INTO pgtandem.difference (comparison, key, kind, area, column_name, '
+            'source_value, target_value) '
+            'SELECT $1, c.key, e.kind, a.area, e.column_name, e.source_value, e.target_value '
+            'FROM (SELECT * FROM %I.compared() '
+            'WHERE changed OR NOT in_source OR NOT in_target LIMIT 10000) AS c '
+            'CROSS JOIN pgtandem.explain_difference(c.in_source, c.in_target, c.columns, '
+            'c.source, c.target) AS e '
+            'LEFT JOIN pgtandem.areas_of($2) AS a ON e.column_name = ANY (a.columns)',
             'pgtandem_' || p_mapping)
-        USING v_id;
+        USING v_id, p_mapping;
     END IF;
     RETURN v_id;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._compare(text) IS
     'Compares every row on the snapshot of the calling transaction, which must be REPEATABLE READ, '
-    'stores figures and at most 10,000 differences, and returns the number of the comparison.';
+    'stores figures, also by areas, and the differences of at most 10,000 keys, and returns the '
+    'number of the comparison.';
 
 CREATE FUNCTION pgtandem._compare_report(p_id bigint) RETURNS void
 LANGUAGE plpgsql
@@ -310,6 +362,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_comparison pgtandem.comparison;
+    v_area       pgtandem.comparison_area;
 BEGIN
     SELECT * INTO v_comparison FROM pgtandem.comparison WHERE id = p_id;
     RAISE INFO 'comparison % of %: % rows in the source, % in the target, % missing, % extra, '
@@ -317,6 +370,10 @@ BEGIN
         p_id, v_comparison.mapping, v_comparison.source_rows, v_comparison.target_rows,
         v_comparison.missing, v_comparison.extra, v_comparison.changed
         USING HINT = format('SELECT * FROM pgtandem.difference WHERE comparison = %s;', p_id);
+    FOR v_area IN SELECT * FROM pgtandem.comparison_area WHERE comparison = p_id ORDER BY place
+    LOOP
+        RAISE INFO '%: % rows differ', coalesce(v_area.area, 'other columns'), v_area.changed;
+    END LOOP;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._compare_report(bigint) IS 'Says what a comparison found.';

@@ -2,6 +2,8 @@
 -- requires: comparison
 -- requires: backfill
 -- requires: require
+-- requires: dress_view
+-- requires: dependents
 -- Locks nothing that exists.
 
 -- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
@@ -33,33 +35,6 @@ $$;
 COMMENT ON FUNCTION pgtandem.override(text, text, text) IS
     'Lets contract pass one named condition for an hour, with a reason that is logged. TD021.';
 
-CREATE FUNCTION pgtandem._dependents(p_table regclass) RETURNS SETOF text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT DISTINCT format('view %s', r.ev_class::regclass)
-    FROM pg_depend AS d
-    JOIN pg_rewrite AS r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
-    JOIN pg_class AS c ON c.oid = r.ev_class
-    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
-      AND r.ev_class <> p_table
-      AND c.relnamespace <> ALL (ARRAY(SELECT oid FROM pg_namespace
-                                       WHERE nspname LIKE 'pgtandem\_%'))
-    UNION
-    SELECT format('foreign key %I of %s', conname, conrelid::regclass)
-    FROM pg_constraint
-    WHERE confrelid = p_table AND contype = 'f' AND conrelid <> p_table AND conparentid = 0
-    UNION
-    SELECT format('publication %I', p.pubname)
-    FROM pg_publication_rel AS r
-    JOIN pg_publication AS p ON p.oid = r.prpubid
-    WHERE r.prrelid = p_table
-    UNION
-    SELECT format('row security policy %I', polname) FROM pg_policy WHERE polrelid = p_table;
-$$;
-COMMENT ON FUNCTION pgtandem._dependents(regclass) IS
-    'What still hangs on a table and would follow it into the archive.';
-
 CREATE FUNCTION pgtandem.contract_conditions(p_mapping text)
 RETURNS TABLE (name text, met boolean, figure text, hint text)
 LANGUAGE plpgsql STABLE
@@ -76,11 +51,22 @@ DECLARE
     v_reads      bigint;
     v_max_reads  bigint := pgtandem._setting(
                                v_mapping.settings, 'contract', 'max_old_reads', '100')::bigint;
+    v_by_columns boolean := v_mapping.settings #> '{contract,columns,0}' IS NOT NULL;
 BEGIN
+    SELECT count(*), count(*) FILTER (WHERE r.sqlstate IS NOT NULL) INTO v_queued, v_failed
+    FROM pgtandem.recheck AS r WHERE r.mapping = p_mapping AND r.side = 'target';
     name := 'copy_complete';
-    met := v_mapping.copy_state = 'complete' AND v_mapping.phase = 'backfill';
-    figure := format('copy %s, phase %s', v_mapping.copy_state, v_mapping.phase);
-    hint := format('sqitch deploy --to %s_backfill', p_mapping);
+    SELECT string_agg(leaf, ', ') INTO v_found FROM pgtandem._changed_leaves(p_mapping);
+    met := v_mapping.copy_state = 'complete' AND v_mapping.phase = 'backfill' AND v_found IS NULL;
+    figure := format('copy %s, phase %s', v_mapping.copy_state, v_mapping.phase)
+              || coalesce(', partitions have come or gone since: ' || v_found, '');
+    hint := format(CASE
+        WHEN v_found IS NOT NULL THEN 'pgtandem backfill %1$s'
+        WHEN v_mapping.copy_state = 'none' THEN 'sqitch deploy --to %1$s_sync'
+        WHEN v_mapping.copy_state = 'complete' THEN 'sqitch deploy --to %1$s_backfill'
+        WHEN v_failed = 0 THEN 'pgtandem backfill %1$s; then sqitch deploy --to %1$s_backfill'
+        ELSE 'See pgtandem.failures and mend what keeps these rows out; then pgtandem retry %1$s; '
+             'pgtandem backfill %1$s; sqitch deploy --to %1$s_backfill' END, p_mapping);
     RETURN NEXT;
 
     SELECT * INTO v_comparison FROM pgtandem.comparison AS c
@@ -108,8 +94,6 @@ BEGIN
     hint := format('pgtandem verify %s', p_mapping);
     RETURN NEXT;
 
-    SELECT count(*), count(*) FILTER (WHERE r.sqlstate IS NOT NULL) INTO v_queued, v_failed
-    FROM pgtandem.recheck AS r WHERE r.mapping = p_mapping AND r.side = 'target';
     name := 'queue_empty';
     met := v_queued = 0;
     figure := format('%s entries, %s of them failures', v_queued, v_failed);
@@ -121,29 +105,66 @@ BEGIN
     INTO v_found
     FROM pg_stat_activity AS a
     WHERE a.datname = current_database()
-      AND a.usename IN (SELECT jsonb_array_elements_text(
-                            coalesce(v_mapping.settings #> '{contract,old_roles}', '[]')));
+      -- Members too, as applications log in with roles of their own; but not superusers, who are
+      -- members of all, nor who deploys and may be one to own the table.
+      AND EXISTS (
+          SELECT FROM pg_roles AS r
+          WHERE r.rolname IN (SELECT jsonb_array_elements_text(
+                                  coalesce(v_mapping.settings #> '{contract,old_roles}', '[]')))
+            AND (a.usename = r.rolname
+                 OR a.usename <> session_user AND pg_has_role(a.usesysid, r.oid, 'MEMBER')
+                    AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = a.usesysid))
+      );
     name := 'no_old_sessions';
     met := v_found IS NULL;
     figure := coalesce(v_found, 'none');
     hint := 'Let the readers of the old side disconnect, or point them to the new one.';
     RETURN NEXT;
 
-    name := 'old_side_unread';
-    v_reads := pgtandem.reads_of(v_mapping.source) - v_comparison.source_reads;
-    met := coalesce(v_reads <= v_max_reads, false);
-    figure := CASE WHEN v_comparison.id IS NULL THEN 'none'
-                   ELSE format('%s scans since comparison %s, limit %s', greatest(v_reads, 0),
-                               v_comparison.id, v_max_reads) END;
-    hint := 'Somebody still reads the old table. If the view in its place will do for them: '
-            || format('pgtandem override %s old_side_unread --reason "..."', p_mapping);
-    RETURN NEXT;
-
-    SELECT string_agg(d, ', ') INTO v_found FROM pgtandem._dependents(v_mapping.source) AS d;
+    IF v_by_columns THEN
+        -- The table stays and is read; PostgreSQL does not count who reads which of its columns.
+        name := 'no_readers';
+        SELECT string_agg(r, ', ' ORDER BY r) INTO v_found
+        FROM pgtandem._column_readers(p_mapping) AS r;
+        figure := coalesce(v_found, 'none');
+        hint := 'Let them read the new table. If only their text names the columns: '
+                || format('pgtandem override %s no_readers --reason "..."', p_mapping);
+        met := v_found IS NULL;
+        RETURN NEXT;
+        SELECT string_agg(d.what, ', ' ORDER BY d.what), string_agg(d.cure, E'\n' ORDER BY d.what)
+        INTO v_found, hint FROM pgtandem._column_dependents(p_mapping) AS d;
+    ELSE
+        name := 'old_side_unread';
+        v_reads := pgtandem.reads_of(v_mapping.source) - v_comparison.source_reads;
+        met := coalesce(v_reads <= v_max_reads, false);
+        figure := CASE WHEN v_comparison.id IS NULL THEN 'none'
+                       ELSE format('%s scans since comparison %s, limit %s', greatest(v_reads, 0),
+                                   v_comparison.id, v_max_reads) END;
+        hint := format(CASE
+            WHEN v_comparison.id IS NULL THEN 'pgtandem verify %s'
+            ELSE 'pgtandem verify %1$s counts anew, as after a backfill. If somebody still reads '
+                 'the old table, and the view in its place will do for them: '
+                 'pgtandem override %1$s old_side_unread --reason "..."' END, p_mapping);
+        RETURN NEXT;
+        SELECT string_agg(d, ', ') INTO v_found FROM pgtandem._dependents(v_mapping.source) AS d;
+        hint := 'They would follow the old table into the archive: point them to the new one '
+                'first.';
+    END IF;
     name := 'no_dependents';
     met := v_found IS NULL;
     figure := coalesce(v_found, 'none');
-    hint := 'They would follow the old table into the archive: point them to the new one first.';
+    hint := coalesce(hint, 'Nothing hangs on the columns.');
+    RETURN NEXT;
+
+    SELECT string_agg(c, ', ') INTO v_found
+    FROM pgtandem._cascades(v_mapping.source, v_mapping.target,
+                            CASE WHEN v_by_columns THEN ARRAY(SELECT jsonb_array_elements_text(
+                                v_mapping.settings #> '{contract,columns}')) END) AS c;
+    name := 'cascades';
+    met := v_found IS NULL;
+    figure := coalesce(v_found, 'none');
+    hint := format('Add foreign keys to the same tables, which do the same, to %s: what they do '
+                   'is no longer synced.', v_mapping.target);
     RETURN NEXT;
 END;
 $$;
@@ -156,17 +177,24 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_unmet  text;
-    v_hints  text;
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_unmet   text;
+    v_hints   text;
 BEGIN
-    SELECT string_agg(format('%s (%s)', c.name, c.figure), '; '), string_agg(c.hint, ' | ')
+    PERFORM pgtandem.require_all_rows(v_mapping.source);
+    PERFORM pgtandem.require_all_rows(v_mapping.target);
+    SELECT string_agg(h.unmet, '; ' ORDER BY h.n), string_agg(h.hint, ' | ' ORDER BY h.n)
     INTO v_unmet, v_hints
-    FROM pgtandem.contract_conditions(p_mapping) AS c
-    WHERE NOT c.met
-      AND NOT EXISTS (SELECT FROM pgtandem.event AS e
-                      WHERE e.mapping = p_mapping AND e.kind = 'override'
-                        AND e.detail ->> 'condition' = c.name
-                        AND e.happened_at > clock_timestamp() - interval '1 hour');
+    FROM (SELECT c.hint, min(c.n) AS n,
+                 string_agg(format('%s (%s)', c.name, c.figure), '; ' ORDER BY c.n) AS unmet
+          FROM pgtandem.contract_conditions(p_mapping)
+               WITH ORDINALITY AS c (name, met, figure, hint, n)
+          WHERE NOT c.met
+            AND NOT EXISTS (SELECT FROM pgtandem.event AS e
+                            WHERE e.mapping = p_mapping AND e.kind = 'override'
+                              AND e.detail ->> 'condition' = c.name
+                              AND e.happened_at > clock_timestamp() - interval '1 hour')
+          GROUP BY c.hint) AS h;
     IF v_unmet IS NOT NULL THEN
         RAISE EXCEPTION 'contract of mapping "%" is refused: it is not proven', p_mapping
             USING ERRCODE = 'TD020', DETAIL = format('Not met: %s.', v_unmet), HINT = v_hints;
@@ -177,7 +205,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_contract(text) IS
-    'Raises TD020 unless every condition of contract is met, or overridden by name.';
+    'Raises TD020 unless every condition of contract is met, or overridden by name; TD002 where '
+    'row level security hides rows.';
 
 CREATE FUNCTION pgtandem.require_columns(p_table regclass, p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE
@@ -200,64 +229,6 @@ $$;
 COMMENT ON FUNCTION pgtandem.require_columns(regclass, text[]) IS
     'Raises TD022 where a table has a column that is not in the list.';
 
-CREATE FUNCTION pgtandem.dress_view(p_table regclass, p_view regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_owner regrole := (SELECT relowner FROM pg_class WHERE oid = p_table);
-    v_item  record;
-BEGIN
-    -- @plpgsql_check_options: security_warnings = off
-    -- What is put in with %s comes from the catalogs: expressions, privileges, quoted names.
-    FOR v_item IN
-        SELECT a.attname, coalesce(
-                   pg_get_expr(d.adbin, d.adrelid),
-                   format('nextval(%L)', pg_get_serial_sequence(p_table::text, a.attname))) AS value
-        FROM pg_attribute AS a
-        LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-          AND (d.adbin IS NOT NULL OR a.attidentity <> '')
-    LOOP
-        EXECUTE format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', p_view, v_item.attname,
-                       v_item.value);
-    END LOOP;
-    FOR v_item IN
-        SELECT x.privilege_type, x.is_grantable,
-               CASE x.grantee WHEN 0 THEN 'PUBLIC'
-                              ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
-        FROM pg_class AS c
-        CROSS JOIN LATERAL aclexplode(c.relacl) AS x
-        WHERE c.oid = p_table AND x.grantee <> c.relowner
-          AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-    LOOP
-        EXECUTE format('GRANT %s ON %s TO %s%s', v_item.privilege_type, p_view, v_item.grantee,
-                       CASE WHEN v_item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-    END LOOP;
-    FOR v_item IN
-        SELECT x.privilege_type, a.attname,
-               CASE x.grantee WHEN 0 THEN 'PUBLIC'
-                              ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
-        FROM pg_attribute AS a
-        CROSS JOIN LATERAL aclexplode(a.attacl) AS x
-        WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
-          AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
-    LOOP
-        EXECUTE format('GRANT %s (%I) ON %s TO %s', v_item.privilege_type, v_item.attname, p_view,
-                       v_item.grantee);
-    END LOOP;
-    IF v_owner <> (SELECT relowner FROM pg_class WHERE oid = p_view) THEN
-        -- The old application may own its table; foreign keys of it look there as its owner.
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s', p_view, v_owner);
-        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s',
-                       (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = p_table),
-                       v_owner);
-    END IF;
-END;
-$$;
-COMMENT ON FUNCTION pgtandem.dress_view(regclass, regclass) IS
-    'Gives a view the column defaults and grants of the table that it stands for.';
-
 CREATE FUNCTION pgtandem._carry_back_batch(
     p_mapping    text,
     p_limit      integer,
@@ -267,11 +238,13 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_deadline timestamptz := clock_timestamp() + interval '0.2 seconds';
-    v_taken    integer := 0;
-    v_entry    record;
-    v_sqlstate text;
-    v_message  text;
+    v_deadline   timestamptz := clock_timestamp() + interval '0.2 seconds';
+    v_taken      integer := 0;
+    v_by_columns boolean := (pgtandem.mapping_of(p_mapping)).settings #> '{contract,columns,0}'
+                            IS NOT NULL;
+    v_entry      record;
+    v_sqlstate   text;
+    v_message    text;
 BEGIN
     IF p_limit IS NOT NULL THEN
         -- Applications are at work: ours gives way, and what gave way is carried under the lock.
@@ -279,8 +252,12 @@ BEGIN
     END IF;
     more := false;
     FOR v_entry IN
-        SELECT q.key, array_agg(q.id) AS ids
-        FROM (SELECT r.id, r.key FROM pgtandem.recheck AS r
+        SELECT q.key, array_agg(q.id) AS ids,
+               (SELECT l.reason FROM pgtandem.recheck AS l
+                WHERE l.mapping = p_mapping AND l.key = q.key
+                  AND l.reason IN ('inserted', 'renamed', 'deleted')
+                ORDER BY l.id DESC LIMIT 1) AS last
+        FROM (SELECT r.id, r.key, r.reason FROM pgtandem.recheck AS r
               WHERE r.mapping = p_mapping AND r.side = 'source' AND r.attempts = 0
               ORDER BY r.id LIMIT p_limit
               FOR UPDATE SKIP LOCKED) AS q
@@ -290,8 +267,13 @@ BEGIN
         BEGIN
             -- What is written from here on queues the key again.
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
-            EXECUTE format('SELECT %I.settle_source($1)', 'pgtandem_' || p_mapping)
-            USING v_entry.key;
+            IF v_by_columns THEN
+                EXECUTE format('SELECT %I.settle_source($1, $2, $3)', 'pgtandem_' || p_mapping)
+                USING v_entry.key, v_entry.last, p_limit IS NULL;
+            ELSE
+                EXECUTE format('SELECT %I.settle_source($1)', 'pgtandem_' || p_mapping)
+                USING v_entry.key;
+            END IF;
         EXCEPTION
             WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
@@ -321,10 +303,11 @@ DECLARE
 BEGIN
     UPDATE pgtandem.recheck SET attempts = 0 WHERE mapping = p_mapping AND side = 'source';
     PERFORM pgtandem._carry_back_batch(p_mapping, NULL);
-    SELECT count(DISTINCT key) AS keys, min(key::text) AS key, min(sqlstate) AS state,
-           min(message) AS message
-    INTO v_bad
-    FROM pgtandem.recheck WHERE mapping = p_mapping AND side = 'source';
+    SELECT count(*) OVER () AS keys, q.* INTO v_bad
+    FROM (SELECT DISTINCT ON (key) key, sqlstate AS state, message FROM pgtandem.recheck
+          WHERE mapping = p_mapping AND side = 'source'
+          ORDER BY key, id DESC) AS q
+    ORDER BY q.key LIMIT 1;
     IF v_bad.keys > 0 THEN
         RAISE EXCEPTION '% rows written since contract cannot be carried back', v_bad.keys
             USING ERRCODE = 'TD023',

@@ -106,6 +106,57 @@ $$;
 COMMENT ON FUNCTION pgtandem._figures(text, bigint) IS
     'What the database itself can tell a gate: figure NULL where it cannot tell yet.';
 
+CREATE FUNCTION pgtandem._sequences(p_table regclass)
+RETURNS TABLE (column_name name, sequence regclass, next_value bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.attname, s.seqrelid::regclass,
+           coalesce(pg_sequence_last_value(s.seqrelid) + s.seqincrement, s.seqstart)
+    FROM pg_attribute AS a
+    LEFT JOIN pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+    JOIN pg_depend AS d ON (d.classid, d.objid, d.refclassid)
+                           = ('pg_attrdef'::regclass, f.oid, 'pg_class'::regclass)
+                           OR (d.refclassid, d.refobjid, d.refobjsubid, d.classid, d.deptype)
+                              = ('pg_class'::regclass, a.attrelid, a.attnum, 'pg_class'::regclass,
+                                 'i')
+    JOIN pg_sequence AS s ON s.seqrelid IN (d.objid, d.refobjid)
+    WHERE a.attrelid = p_table AND a.attnum > 0 AND s.seqincrement > 0;
+$$;
+COMMENT ON FUNCTION pgtandem._sequences(regclass) IS
+    'The sequences from which columns of a table get their values by default (as serial, as '
+    'identity, by nextval), and the next value of each.';
+
+CREATE FUNCTION pgtandem._colliding(p_mapping text)
+RETURNS TABLE (figure numeric, detail text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping  pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_own      record;
+    v_highest  bigint;
+BEGIN
+    FOR v_own IN
+        SELECT q.* FROM pgtandem._sequences(v_mapping.target) AS q
+        JOIN pg_attribute AS a ON a.attrelid = v_mapping.target AND a.attname = q.column_name
+        WHERE q.column_name = ANY (v_mapping.key)
+          AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+          AND q.sequence NOT IN (SELECT s.sequence FROM pgtandem._sequences(v_mapping.source) AS s)
+    LOOP
+        EXECUTE format('SELECT max(%I) FROM %s', v_own.column_name, v_mapping.target)
+        INTO v_highest;
+        figure := greatest(0, v_highest - v_own.next_value + 1);
+        detail := format('%s.%s: %s gives %s next, ids up to %s are taken', v_mapping.target,
+                         v_own.column_name, v_own.sequence, v_own.next_value, v_highest);
+        RETURN NEXT;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._colliding(text) IS
+    'For each key column of the target with a sequence that the source does not draw from: how '
+    'many of the next values are, or may be, in use. The new application would collide with them.';
+
 CREATE FUNCTION pgtandem.gate(p_mapping text, p_signals jsonb DEFAULT '{}')
 RETURNS TABLE (name text, verdict text, figure numeric, unit text, threshold text, detail text)
 LANGUAGE plpgsql
@@ -148,13 +199,16 @@ BEGIN
           SELECT s.key, (p_signals ->> s.key)::numeric, '',
                  CASE WHEN p_signals ? s.key THEN 'given by the caller' ELSE 'not given' END,
                  s.value, false
-          FROM jsonb_each(coalesce(v_gate -> 'signals', '{}')) AS s) AS f;
+          FROM jsonb_each(coalesce(v_gate -> 'signals', '{}')) AS s
+          UNION ALL
+          SELECT 'sequence_behind', c.figure, 'values', c.detail, '{"hold": 0}', true
+          FROM pgtandem._colliding(p_mapping) AS c) AS f;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.gate(text, jsonb) IS
     'Each figure beside its threshold, and what follows: go on, hold or roll back. A figure of '
     'the database that is not known yet says hold; a figure without a threshold and a signal that '
-    'was not given are not judged. '
+    'was not given are not judged. A sequence of the target that would give taken keys says hold. '
     'p_signals: {"name": number}. TD024 for a signal without a threshold.';
 
 COMMIT;

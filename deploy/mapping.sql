@@ -53,7 +53,7 @@ COMMENT ON COLUMN pgtandem.mapping.sweep IS
     'own: stop.';
 COMMENT ON COLUMN pgtandem.mapping.paused_by IS 'Who paused the backfill; NULL where it may run.';
 COMMENT ON COLUMN pgtandem.mapping.settings IS
-    'The sections sync, backfill, compare, gate and contract of the mapping file.';
+    'The sections sync, backfill, gate, contract and areas of the mapping file.';
 COMMENT ON COLUMN pgtandem.mapping.rendered_by IS 'Version of pgtandem that rendered the scripts.';
 COMMENT ON COLUMN pgtandem.mapping.deployed_at IS 'When the expand phase was last deployed.';
 COMMENT ON COLUMN pgtandem.mapping.deployed_by IS 'session_user of that deploy.';
@@ -78,6 +78,29 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.mapping_of(text) IS
     'The row of a mapping; TD001 where none of that name is deployed.';
+
+CREATE FUNCTION pgtandem.require_all_rows(p_table regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hidden text := (SELECT string_agg(t::text, ', ')
+                      FROM (SELECT p_table UNION SELECT relid FROM pg_partition_tree(p_table))
+                           AS tables (t)
+                      WHERE row_security_active(t));
+BEGIN
+    IF v_hidden IS NOT NULL THEN
+        RAISE EXCEPTION 'row level security may hide rows of % from %', v_hidden, current_user
+            USING ERRCODE = 'TD002',
+                  DETAIL = 'They would be neither copied nor compared nor archived.',
+                  HINT = format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; or let a role with '
+                                'BYPASSRLS deploy.', p_table);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_all_rows(regclass) IS
+    'Raises TD002 where row level security applies to who runs this, as FORCE ROW LEVEL SECURITY '
+    'does to the owner.';
 
 CREATE FUNCTION pgtandem.register_mapping(
     p_name        text,
@@ -104,6 +127,8 @@ BEGIN
                   DETAIL = 'Row triggers of a parent do not fire for its inheritance children.',
                   HINT = 'Write one mapping for each child, or use declarative partitions.';
     END IF;
+    PERFORM pgtandem.require_all_rows(p_source);
+    PERFORM pgtandem.require_all_rows(p_target);
     INSERT INTO pgtandem.mapping AS m
         (name, hash, source, target, key, settings, rendered_by)
     VALUES (p_name, p_hash, p_source, p_target, p_key, p_settings, p_rendered_by)

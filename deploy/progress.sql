@@ -20,15 +20,18 @@ SELECT m.name AS mapping,
        CASE WHEN m.copy_state = 'complete' THEN 100.0
             ELSE round(100.0 * c.blocks_done / nullif(c.blocks, 0), 1) END AS percent,
        c.rows_done,
-       round((c.recent_rows / nullif(c.recent_seconds, 0))::numeric) AS rows_per_second,
+       CASE WHEN m.copy_state = 'open'
+            THEN round((c.recent_rows / nullif(c.recent_seconds, 0))::numeric)
+       END AS rows_per_second,
        CASE WHEN m.copy_state = 'open'
             THEN make_interval(secs => round(
                      ((c.blocks - c.blocks_done) * c.recent_seconds
                       / nullif(c.recent_blocks, 0))::numeric)::double precision)
        END AS eta,
        w.workers,
-       coalesce(CASE WHEN m.paused_by IS NOT NULL THEN 'paused by ' || m.paused_by END,
-                w.waiting_for) AS waiting_for,
+       CASE WHEN m.copy_state = 'open'
+            THEN coalesce('paused by ' || m.paused_by, w.waiting_for)
+       END AS waiting_for,
        q.queued,
        q.failed
 FROM pgtandem.mapping AS m
@@ -64,7 +67,7 @@ COMMENT ON COLUMN pgtandem.progress.blocks IS 'Blocks of the source that are to 
 COMMENT ON COLUMN pgtandem.progress.blocks_done IS 'Blocks that are copied.';
 COMMENT ON COLUMN pgtandem.progress.percent IS 'Of the blocks.';
 COMMENT ON COLUMN pgtandem.progress.rows_done IS 'Rows that the chunks wrote.';
-COMMENT ON COLUMN pgtandem.progress.rows_per_second IS 'Over the last 30 seconds.';
+COMMENT ON COLUMN pgtandem.progress.rows_per_second IS 'Over the last 30 seconds of an open copy.';
 COMMENT ON COLUMN pgtandem.progress.eta IS 'Time still needed at the rate of the last 30 seconds.';
 COMMENT ON COLUMN pgtandem.progress.workers IS 'Sessions that are copying.';
 COMMENT ON COLUMN pgtandem.progress.waiting_for IS 'What they wait for; NULL: they work.';

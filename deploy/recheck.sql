@@ -16,9 +16,10 @@ CREATE TABLE pgtandem.recheck (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mapping    text NOT NULL,
     key        jsonb NOT NULL,
-    side       text NOT NULL DEFAULT 'target' CHECK (side IN ('target', 'source')),
+    side       text NOT NULL DEFAULT 'target' CHECK (side IN ('target', 'source', 'archive')),
     reason     text NOT NULL
-               CHECK (reason IN ('gone', 'sync', 'copy', 'difference', 'contract')),
+               CHECK (reason IN ('gone', 'sync', 'copy', 'difference', 'contract', 'inserted',
+                                 'deleted', 'renamed')),
     sqlstate   text,
     message    text,
     attempts   integer NOT NULL DEFAULT 0,
@@ -34,11 +35,13 @@ COMMENT ON COLUMN pgtandem.recheck.mapping IS 'Name of the mapping.';
 COMMENT ON COLUMN pgtandem.recheck.key IS
     'JSON array of the key columns, in the order of mapping.key.';
 COMMENT ON COLUMN pgtandem.recheck.side IS
-    'The side that is to be made equal to the other: the target, or after contract the source.';
+    'The side that is to be made equal to the other: the target, or after contract the source. '
+    'archive: the archive of columns that contract is about to take out of the source.';
 COMMENT ON COLUMN pgtandem.recheck.reason IS
     'gone: an image was taken away while a chunk may still put it back. sync: a failing sync. '
     'copy: a row that the backfill set aside. difference: a repair. contract: written since '
-    'contract.';
+    'contract. inserted, deleted, renamed: likewise, where the source keeps its rows; the last '
+    'one says whether the row is to be there; renamed: its key was another.';
 COMMENT ON COLUMN pgtandem.recheck.sqlstate IS
     'Of the last failure; NULL where nothing failed yet.';
 COMMENT ON COLUMN pgtandem.recheck.message IS 'Of the last failure.';
@@ -71,6 +74,21 @@ COMMENT ON COLUMN pgtandem.sync_failure.message IS 'Its message, with the constr
 COMMENT ON COLUMN pgtandem.sync_failure.failed_at IS 'Wall clock of the failure.';
 COMMENT ON COLUMN pgtandem.sync_failure.repaired_at IS 'When a drain settled the key; NULL: open.';
 
+CREATE FUNCTION pgtandem.key_value(p_value anyelement) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC'
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS $$
+    SELECT to_jsonb(p_value);
+$$;
+COMMENT ON FUNCTION pgtandem.key_value(anyelement) IS
+    'A column of a key as JSON, the same in every session, for types whose text depends on '
+    'settings.';
+
 CREATE FUNCTION pgtandem.queue(
     p_mapping text,
     p_key     jsonb,
@@ -84,6 +102,39 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem.queue(text, jsonb, text, text) IS
     'Queues one key. Inlined into its caller, hence without a pinned search_path.';
+
+CREATE FUNCTION pgtandem._cascades(
+    p_target     regclass,
+    p_target_key text[],
+    p_source     regclass,
+    p_source_key text[]
+) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- In the session that deletes no foreign key may be switched off.
+    SELECT current_setting('session_replication_role') <> 'replica' AND EXISTS (
+        SELECT
+        FROM pg_constraint AS c
+        WHERE c.conrelid = p_target AND c.confrelid = p_source AND c.contype = 'f'
+          AND c.confdeltype = 'c' AND c.convalidated AND NOT c.condeferrable
+          AND cardinality(c.conkey) = cardinality(p_target_key)
+          AND NOT EXISTS (
+              SELECT
+              FROM unnest(p_target_key, p_source_key) AS k (target_column, source_column)
+              WHERE NOT EXISTS (
+                  SELECT
+                  FROM unnest(c.conkey, c.confkey) AS f (target_number, source_number)
+                  JOIN pg_attribute AS t ON t.attrelid = p_target AND t.attnum = f.target_number
+                  JOIN pg_attribute AS s ON s.attrelid = p_source AND s.attnum = f.source_number
+                  WHERE t.attname = k.target_column AND s.attname = k.source_column
+              )
+          )
+    );
+$$;
+COMMENT ON FUNCTION pgtandem._cascades(regclass, text[], regclass, text[]) IS
+    'Whether a foreign key lets the row of the target go with that of the source, so that none can '
+    'stay behind.';
 
 CREATE FUNCTION pgtandem.record_failure(
     p_mapping  text,

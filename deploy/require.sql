@@ -99,6 +99,65 @@ COMMENT ON FUNCTION pgtandem.require_reads(regclass, regclass, text[]) IS
     'Raises TD017 where the image reads a source column for which no sync trigger would fire, '
     'TD027 where it reads one that triggers do not see.';
 
+CREATE FUNCTION pgtandem.require_generated(p_table regclass, p_columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_found text[] := ARRAY(SELECT attname FROM pg_attribute
+                            WHERE attrelid = p_table AND attgenerated = 's' ORDER BY attnum);
+BEGIN
+    IF NOT (v_found <@ p_columns AND p_columns <@ v_found) THEN
+        RAISE EXCEPTION 'contract.generated of the mapping and % do not agree', p_table
+            USING ERRCODE = 'TD035',
+                  DETAIL = format('Listed: %s. Generated and stored: %s.',
+                                  coalesce(nullif(array_to_string(p_columns, ', '), ''), 'none'),
+                                  coalesce(nullif(array_to_string(v_found, ', '), ''), 'none')),
+                  HINT = 'The view computes them: ' || coalesce(format(
+                      'contract: {generated: {%s}}', (
+                          SELECT string_agg(format('%s: %s', to_json(a.attname),
+                                            to_json(pg_get_expr(d.adbin, d.adrelid))), ', '
+                                            ORDER BY a.attnum)
+                          FROM pg_attribute AS a
+                          JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                          WHERE a.attrelid = p_table AND a.attgenerated = 's')), 'none.');
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_generated(regclass, text[]) IS
+    'Raises TD035 unless these are the stored generated columns of a table, which a view can '
+    'compute but not store.';
+
+CREATE FUNCTION pgtandem.require_immediate(p_table regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_tables regclass[] := ARRAY(SELECT p_table UNION SELECT relid FROM pg_partition_tree(p_table));
+    v_late   text;
+BEGIN
+    SELECT string_agg(format('%s of %s (%s)', conname, conrelid::regclass,
+               CASE contype WHEN 'f' THEN 'foreign key' WHEN 'x' THEN 'exclusion'
+                            WHEN 't' THEN 'constraint trigger' ELSE 'unique' END), ', '
+               ORDER BY conname)
+    INTO v_late
+    FROM pg_constraint
+    WHERE condeferrable AND conparentid = 0
+      AND (conrelid = ANY (v_tables) OR contype = 'f' AND confrelid = ANY (v_tables));
+    IF v_late IS NOT NULL THEN
+        RAISE EXCEPTION 'the target % has constraints that may be checked at commit only', p_table
+            USING ERRCODE = 'TD028',
+                  DETAIL = format('The old application''s commit would fail: %s.', v_late),
+                  HINT = 'Until contract, make them NOT DEFERRABLE (a foreign key by ALTER TABLE '
+                         '... ALTER CONSTRAINT, another by making it anew), or let writes fail '
+                         'with sync.mode: strict.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_immediate(regclass) IS
+    'Raises TD028 where a table has deferrable constraints, or others point to it with one: no '
+    'trigger can catch what they raise at commit.';
+
 CREATE FUNCTION pgtandem.require_trigger(p_table regclass, p_trigger text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -115,14 +174,47 @@ $$;
 COMMENT ON FUNCTION pgtandem.require_trigger(regclass, text) IS
     'Raises TD018 unless the table has this trigger and it fires in every replication role.';
 
+CREATE FUNCTION pgtandem.require_own_triggers(
+    p_table    regclass,
+    p_schema   regnamespace,
+    p_triggers text[]
+) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_other text := (SELECT string_agg(format('%I', t.tgname), ', ' ORDER BY t.tgname)
+                     FROM pg_trigger AS t
+                     JOIN pg_proc AS p ON p.oid = t.tgfoid
+                     WHERE t.tgrelid = p_table AND t.tgname = ANY (p_triggers)
+                       AND p.pronamespace <> p_schema);
+BEGIN
+    IF v_other IS NOT NULL THEN
+        RAISE EXCEPTION 'the table % has triggers of these names that are not of this mapping',
+            p_table
+            USING ERRCODE = 'TD030',
+                  DETAIL = format('They would be replaced: %s.', v_other),
+                  HINT = 'Set another sync.trigger in the mapping, or drop them.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_own_triggers(regclass, regnamespace, text[]) IS
+    'Raises TD030 where a trigger of the table has one of these names but runs a function of '
+    'another schema than the mapping''s own.';
+
 CREATE FUNCTION pgtandem.require_complete(p_mapping text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_state   text := (pgtandem.mapping_of(p_mapping)).copy_state;
+    v_changed text := (SELECT string_agg(leaf, ', ') FROM pgtandem._changed_leaves(p_mapping));
 BEGIN
-    IF (pgtandem.mapping_of(p_mapping)).copy_state <> 'complete' THEN
+    IF v_state <> 'complete' OR v_changed IS NOT NULL THEN
         RAISE EXCEPTION 'the copy of mapping "%" is not complete', p_mapping
             USING ERRCODE = 'TD019',
+                  DETAIL = coalesce('Partitions have come or gone since: ' || v_changed || '.',
+                                    format('It is %s.', v_state)),
                   HINT = format('pgtandem backfill %s, or in psql: CALL pgtandem.backfill(%L);',
                                 p_mapping, p_mapping);
     END IF;

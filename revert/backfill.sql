@@ -15,7 +15,7 @@ DROP FUNCTION pgtandem._backfill_end(text, pgtandem.backfill_step);
 DROP FUNCTION pgtandem._backfill_step(text, pgtandem.backfill_step);
 DROP FUNCTION pgtandem._sweep(text);
 DROP FUNCTION pgtandem._backfill_close(text, pgtandem.backfill_step);
-DROP FUNCTION pgtandem._snapshot_holders(text[]);
+DROP FUNCTION pgtandem._older_transactions(text, text[]);
 DROP FUNCTION pgtandem._backfill_start(text, interval);
 DROP TYPE pgtandem.backfill_step;
 

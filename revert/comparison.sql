@@ -19,7 +19,9 @@ DROP FUNCTION pgtandem.save_comparison(text, text, text, timestamptz, text, bigi
     bigint, bigint);
 DROP FUNCTION pgtandem.reads_of(regclass);
 DROP FUNCTION pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb);
+DROP FUNCTION pgtandem.areas_of(text);
 DROP TABLE pgtandem.difference;
+DROP TABLE pgtandem.comparison_area;
 DROP TABLE pgtandem.comparison;
 
 COMMIT;

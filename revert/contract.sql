@@ -13,11 +13,9 @@ DROP PROCEDURE pgtandem.carry_back(text);
 DROP FUNCTION pgtandem._carry_back_reset(text);
 DROP FUNCTION pgtandem.carry_back_rest(text);
 DROP FUNCTION pgtandem._carry_back_batch(text, integer);
-DROP FUNCTION pgtandem.dress_view(regclass, regclass);
 DROP FUNCTION pgtandem.require_columns(regclass, text[]);
 DROP FUNCTION pgtandem.require_contract(text);
 DROP FUNCTION pgtandem.contract_conditions(text);
-DROP FUNCTION pgtandem._dependents(regclass);
 DROP FUNCTION pgtandem.override(text, text, text);
 
 COMMIT;

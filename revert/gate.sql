@@ -10,6 +10,8 @@ SELECT to_regclass('pgtandem.sample') IS NULL AS done \gset
 BEGIN;
 
 DROP FUNCTION pgtandem.gate(text, jsonb);
+DROP FUNCTION pgtandem._colliding(text);
+DROP FUNCTION pgtandem._sequences(regclass);
 DROP FUNCTION pgtandem._figures(text, bigint);
 DROP FUNCTION pgtandem.take_sample(text);
 DROP TABLE pgtandem.sample;

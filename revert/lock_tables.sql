@@ -2,7 +2,7 @@
 -- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
 
 -- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
-SELECT to_regprocedure('pgtandem._blockers(regclass[])') IS NULL AS done \gset
+SELECT to_regprocedure('pgtandem._blockers(regclass[], text)') IS NULL AS done \gset
 \if :done
     \quit
 \endif
@@ -10,6 +10,6 @@ SELECT to_regprocedure('pgtandem._blockers(regclass[])') IS NULL AS done \gset
 BEGIN;
 
 DROP FUNCTION pgtandem.lock_tables(regclass[], text, integer);
-DROP FUNCTION pgtandem._blockers(regclass[]);
+DROP FUNCTION pgtandem._blockers(regclass[], text);
 
 COMMIT;

@@ -12,6 +12,7 @@ BEGIN;
 DROP FUNCTION pgtandem.forget_mapping(text);
 DROP FUNCTION pgtandem.set_phase(text, text);
 DROP FUNCTION pgtandem.register_mapping(text, text, regclass, regclass, text[], jsonb, text);
+DROP FUNCTION pgtandem.require_all_rows(regclass);
 DROP FUNCTION pgtandem.mapping_of(text);
 DROP TABLE pgtandem.mapping;
 

@@ -10,7 +10,10 @@ SELECT to_regprocedure('pgtandem.require_hash(text, text)') IS NULL AS done \gse
 BEGIN;
 
 DROP FUNCTION pgtandem.require_complete(text);
+DROP FUNCTION pgtandem.require_own_triggers(regclass, regnamespace, text[]);
 DROP FUNCTION pgtandem.require_trigger(regclass, text);
+DROP FUNCTION pgtandem.require_immediate(regclass);
+DROP FUNCTION pgtandem.require_generated(regclass, text[]);
 DROP FUNCTION pgtandem.require_reads(regclass, regclass, text[]);
 DROP FUNCTION pgtandem.require_unique(regclass, text[]);
 DROP FUNCTION pgtandem.require_hash(text, text);

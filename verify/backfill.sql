@@ -5,7 +5,7 @@ BEGIN;
 
 SELECT 'pgtandem.backfill_step'::regtype;
 SELECT 'pgtandem._backfill_start(text, interval)'::regprocedure;
-SELECT 'pgtandem._snapshot_holders(text[])'::regprocedure;
+SELECT 'pgtandem._older_transactions(text, text[])'::regprocedure;
 SELECT 'pgtandem._backfill_close(text, pgtandem.backfill_step)'::regprocedure;
 SELECT 'pgtandem._sweep(text)'::regprocedure;
 SELECT 'pgtandem._backfill_step(text, pgtandem.backfill_step)'::regprocedure;

@@ -4,7 +4,9 @@
 BEGIN;
 
 SELECT * FROM pgtandem.comparison WHERE false;
+SELECT * FROM pgtandem.comparison_area WHERE false;
 SELECT * FROM pgtandem.difference WHERE false;
+SELECT 'pgtandem.areas_of(text)'::regprocedure;
 SELECT 'pgtandem.explain_difference(boolean, boolean, text[], jsonb, jsonb)'::regprocedure;
 SELECT 'pgtandem.reads_of(regclass)'::regprocedure;
 SELECT (

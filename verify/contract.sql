@@ -4,11 +4,9 @@
 BEGIN;
 
 SELECT 'pgtandem.override(text, text, text)'::regprocedure;
-SELECT 'pgtandem._dependents(regclass)'::regprocedure;
 SELECT 'pgtandem.contract_conditions(text)'::regprocedure;
 SELECT 'pgtandem.require_contract(text)'::regprocedure;
 SELECT 'pgtandem.require_columns(regclass, text[])'::regprocedure;
-SELECT 'pgtandem.dress_view(regclass, regclass)'::regprocedure;
 SELECT 'pgtandem._carry_back_batch(text, integer)'::regprocedure;
 SELECT 'pgtandem.carry_back_rest(text)'::regprocedure;
 SELECT 'pgtandem._carry_back_reset(text)'::regprocedure;

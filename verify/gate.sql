@@ -6,6 +6,8 @@ BEGIN;
 SELECT * FROM pgtandem.sample WHERE false;
 SELECT 'pgtandem.take_sample(text)'::regprocedure;
 SELECT 'pgtandem._figures(text, bigint)'::regprocedure;
+SELECT 'pgtandem._sequences(regclass)'::regprocedure;
+SELECT 'pgtandem._colliding(text)'::regprocedure;
 SELECT 'pgtandem.gate(text, jsonb)'::regprocedure;
 
 ROLLBACK;

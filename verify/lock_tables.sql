@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT 'pgtandem._blockers(regclass[])'::regprocedure;
+SELECT 'pgtandem._blockers(regclass[], text)'::regprocedure;
 SELECT 'pgtandem.lock_tables(regclass[], text, integer)'::regprocedure;
 
 ROLLBACK;

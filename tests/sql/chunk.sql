@@ -2,7 +2,7 @@
 
 BEGIN;
 
-SELECT plan(24);
+SELECT plan(26);
 
 CREATE SCHEMA shop;
 -- A row a block, without an index to speak of.
@@ -38,6 +38,17 @@ SELECT set_eq(
     'the leaves hold those of a partitioned table'
 );
 SELECT is_empty($$ SELECT pgtandem._leaves('pg_stat_activity') $$, 'a view holds none');
+
+-- _relations
+SELECT set_eq(
+    $$ SELECT pgtandem._relations('shop.old') $$, $$ VALUES ('shop.old'::regclass) $$,
+    'a table has no partitions'
+);
+SELECT set_eq(
+    $$ SELECT pgtandem._relations('shop.parts') $$,
+    $$ SELECT relid FROM pg_catalog.pg_partition_tree('shop.parts') $$,
+    'or it and all of them'
+);
 
 -- _list_chunks
 SELECT lives_ok($$ SELECT pgtandem._list_chunks('shop', 'shop.old') $$, 'a table is listed');

@@ -5,18 +5,36 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(36);
+SELECT plan(45);
 
 SELECT columns_are('pgtandem', 'comparison', ARRAY[
     'id', 'mapping', 'hash', 'scope', 'started_at', 'finished_at', 'snapshot', 'source_rows',
     'target_rows', 'missing', 'extra', 'changed', 'source_reads', 'role'
 ]);
 SELECT columns_are('pgtandem', 'difference', ARRAY[
-    'comparison', 'key', 'kind', 'column_name', 'source_value', 'target_value'
+    'comparison', 'key', 'kind', 'area', 'column_name', 'source_value', 'target_value'
+]);
+SELECT columns_are('pgtandem', 'comparison_area', ARRAY[
+    'comparison', 'place', 'area', 'columns', 'changed'
 ]);
 SELECT col_is_pk('pgtandem', 'comparison', 'id', 'id is the key');
 SELECT fk_ok('pgtandem', 'comparison', 'mapping', 'pgtandem', 'mapping', 'name');
 SELECT fk_ok('pgtandem', 'difference', 'comparison', 'pgtandem', 'comparison', 'id');
+
+SELECT fk_ok('pgtandem', 'comparison_area', 'comparison', 'pgtandem', 'comparison', 'id');
+
+-- areas_of
+SELECT is_empty($$ SELECT * FROM pgtandem.areas_of('gear') $$, 'gear has no areas');
+SELECT is_empty($$ SELECT * FROM pgtandem.areas_of('none') $$, 'nor has an unknown mapping');
+UPDATE pgtandem.mapping
+SET settings = settings || '{"areas": [{"area": "what", "columns": ["name", "category"]},
+                                       {"area": null, "columns": ["brand"]}]}'
+WHERE name = 'gear';
+SELECT results_eq(
+    $$ SELECT * FROM pgtandem.areas_of('gear') ORDER BY place $$,
+    $$ VALUES (1, 'what', '{name,category}'::text[]), (2, NULL, '{brand}') $$,
+    'in their order, the columns that are in none at the end'
+);
 
 -- explain_difference
 SELECT results_eq(
@@ -143,6 +161,11 @@ SELECT results_eq(
     'both sides are equal'
 );
 SELECT is_empty($$ SELECT FROM pgtandem.difference $$, 'so there are no differences');
+SELECT results_eq(
+    $$ SELECT place, area, changed FROM pgtandem.comparison_area ORDER BY place $$,
+    $$ VALUES (1, 'what', 0::bigint), (2, NULL, 0) $$,
+    'in no area'
+);
 SELECT pg_temp.unseen(true);
 UPDATE gear_ops.gear_items SET status = 'retired', updated_at = now() WHERE id = pg_temp.item(1);
 UPDATE gear_ops.gear_items SET brand = '', category = 'tent' WHERE id = pg_temp.item(2);
@@ -174,6 +197,19 @@ SELECT throws_ok(
     $$ SELECT pgtandem._compare('none') $$, 'TD001', NULL, 'TD001: the mapping is unknown'
 );
 
+SELECT results_eq(
+    $$ SELECT place, area, changed FROM pgtandem.comparison_area
+       WHERE comparison = (SELECT id FROM compared) ORDER BY place $$,
+    $$ VALUES (1, 'what', 1::bigint), (2, NULL, 1) $$,
+    'a row counts in each area that it differs in'
+);
+SELECT results_eq(
+    $$ SELECT column_name, area FROM pgtandem.difference
+       WHERE comparison = (SELECT id FROM compared) AND kind = 'changed' ORDER BY column_name $$,
+    $$ VALUES ('brand', NULL), ('category', 'what') $$,
+    'a difference names its area'
+);
+
 -- _compare_report
 SELECT lives_ok(
     $$ SELECT pgtandem._compare_report((SELECT id FROM compared)) $$, 'it says what it found'
@@ -182,6 +218,7 @@ DELETE FROM pgtandem.comparison;
 SELECT is_empty(
     $$ SELECT FROM pgtandem.difference $$, 'a comparison takes its differences along'
 );
+SELECT is_empty($$ SELECT FROM pgtandem.comparison_area $$, 'and its areas');
 
 SELECT * FROM finish();
 

@@ -4,7 +4,7 @@
 
 BEGIN;
 
-SELECT plan(38);
+SELECT plan(41);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (
@@ -37,7 +37,8 @@ SELECT results_eq(
               ('queue_empty', true, '0 entries, 0 of them failures'),
               ('no_old_sessions', true, 'none'),
               ('old_side_unread', false, 'none'),
-              ('no_dependents', true, 'none') $$,
+              ('no_dependents', true, 'none'),
+              ('cascades', true, 'none') $$,
     'a mapping that is new'
 );
 SELECT is_empty(
@@ -120,12 +121,42 @@ SELECT is(
     (SELECT count(*) FROM pgtandem._dependents('shop.old')), 3::bigint, 'our own views do not count'
 );
 
+-- _cascades
+CREATE TABLE shop.owner (id integer PRIMARY KEY);
+ALTER TABLE shop.old ADD CONSTRAINT owned FOREIGN KEY (id) REFERENCES shop.owner;
+SELECT is_empty(
+    $$ SELECT pgtandem._cascades('shop.old', 'shop.new') $$, 'a foreign key that only refuses'
+);
+ALTER TABLE shop.old
+    DROP CONSTRAINT owned,
+    ADD CONSTRAINT owned FOREIGN KEY (id) REFERENCES shop.owner ON DELETE CASCADE,
+    ADD CONSTRAINT within FOREIGN KEY (id) REFERENCES shop.old ON UPDATE CASCADE;
+SELECT set_eq(
+    $$ SELECT pgtandem._cascades('shop.old', 'shop.new') $$,
+    $$ VALUES ('owned of shop.old, FOREIGN KEY (id) REFERENCES shop.owner(id) ON DELETE CASCADE'),
+              ('within of shop.old, FOREIGN KEY (id) REFERENCES shop.old(id) ON UPDATE CASCADE') $$,
+    'those that write the table'
+);
+SELECT matches(pg_temp.unmet(), '^no_dependents cascades$', 'keep contract closed');
+ALTER TABLE shop.new
+    ADD FOREIGN KEY (id) REFERENCES shop.owner ON DELETE SET NULL,
+    ADD FOREIGN KEY (id) REFERENCES shop.new ON UPDATE CASCADE ON DELETE CASCADE;
+SELECT is(
+    (SELECT count(*) FROM pgtandem._cascades('shop.old', 'shop.new')), 1::bigint,
+    'until the target has those that do the same'
+);
+ALTER TABLE shop.new ADD FOREIGN KEY (id) REFERENCES shop.owner ON DELETE CASCADE;
+SELECT is_empty($$ SELECT pgtandem._cascades('shop.old', 'shop.new') $$, 'all of them');
+DROP TABLE shop.owner CASCADE;
+ALTER TABLE shop.old DROP CONSTRAINT within;
+ALTER TABLE shop.new DROP CONSTRAINT new_id_fkey1;
+
 -- override
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.override('shop', 'no_worries', 'because') $$),
     ARRAY['TD021', 'there is no condition "no_worries"', '',
           'One of: copy_complete, comparison_clean, comparison_recent, queue_empty, '
-          'no_old_sessions, old_side_unread, no_dependents.'],
+          'no_old_sessions, old_side_unread, no_dependents, cascades.'],
     'TD021: no such condition'
 );
 SELECT is(
@@ -178,30 +209,6 @@ SELECT is(
           'Not listed: name, seen. The view in its place would lack them.',
           'List them under source.columns of the mapping, and render again.'],
     'TD022: or not'
-);
-
--- dress_view
-GRANT SELECT, INSERT ON shop.old TO PUBLIC;
-GRANT UPDATE (name) ON shop.old TO pg_monitor;
-CREATE VIEW shop.dressed AS SELECT id, name, seen FROM shop.old;
-SELECT pgtandem.dress_view('shop.old', 'shop.dressed');
-SELECT results_eq(
-    $$ SELECT a.attname::text COLLATE "default",
-              pg_get_expr(d.adbin, d.adrelid) COLLATE "default"
-       FROM pg_catalog.pg_attrdef AS d
-       JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-       WHERE d.adrelid = 'shop.dressed'::regclass ORDER BY a.attnum $$,
-    $$ VALUES ('id', 'nextval(''shop.old_id_seq''::regclass)'),
-              ('name', '(''x''::text || ''y''::text)') $$,
-    'a view gets the defaults of its table'
-);
-SELECT ok(
-    has_table_privilege('pg_monitor', 'shop.dressed', 'SELECT')
-    AND has_table_privilege('pg_monitor', 'shop.dressed', 'INSERT')
-    AND has_column_privilege('pg_monitor', 'shop.dressed', 'name', 'UPDATE')
-    AND NOT has_table_privilege('pg_monitor', 'shop.dressed', 'UPDATE')
-    AND NOT has_table_privilege('pg_monitor', 'shop.dressed', 'DELETE'),
-    'and its grants, of columns too, and no more'
 );
 
 -- carry_back

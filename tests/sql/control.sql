@@ -1,13 +1,21 @@
 -- Tests pgtandem:control. Changes nothing; needs pgTAP in the search path.
+\ir ../error_of.sql
 
 BEGIN;
 
-SELECT plan(13);
+SELECT plan(15);
 
 SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem.event', 'pgtandem.event',
                                  ARRAY['id'], '{}', '0.1.0');
 
 -- pause, resume
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.pause('shop') $$),
+    ARRAY['TD007', 'mapping "shop" has no backfill to pause', 'Its copy is none, its phase expand.',
+          'Only a copy that is open can wait. Nothing was changed.'],
+    'TD007: there is nothing to pause'
+);
+UPDATE pgtandem.mapping SET copy_state = 'open' WHERE name = 'shop';
 SELECT pgtandem.pause('shop', 'month end');
 SELECT is(
     (pgtandem.mapping_of('shop')).paused_by, session_user::text COLLATE "default", 'paused, by whom'
@@ -18,14 +26,14 @@ SELECT results_eq(
     'and why'
 );
 SELECT lives_ok($$ SELECT pgtandem.pause('shop') $$, 'a second pause changes nothing');
-SELECT pgtandem.resume('shop', 'month is over');
+SELECT ok(pgtandem.resume('shop', 'month is over'), 'it was paused');
 SELECT is((pgtandem.mapping_of('shop')).paused_by, NULL, 'resumed');
 SELECT results_eq(
     $$ SELECT reason FROM pgtandem.event WHERE mapping = 'shop' AND kind = 'resume' $$,
     $$ VALUES ('month is over') $$,
     'which is logged, too'
 );
-SELECT lives_ok($$ SELECT pgtandem.resume('shop') $$, 'a second resume changes nothing');
+SELECT ok(NOT pgtandem.resume('shop'), 'a second resume changes nothing');
 
 -- retry
 SELECT pgtandem.queue('shop', '[1]', 'gone');

@@ -4,7 +4,7 @@
 
 BEGIN;
 
-SELECT plan(9);
+SELECT plan(10);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (id integer);
@@ -13,7 +13,7 @@ CREATE TABLE shop."Strange ""name" (id integer);
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.lock_tables('{shop.old}', 'SHARE') $$),
     ARRAY['TD005', 'lock_tables does not take the mode SHARE', '',
-          'Say SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE.'],
+          'Say ACCESS SHARE, SHARE ROW EXCLUSIVE or ACCESS EXCLUSIVE.'],
     'TD005: a mode that it does not take'
 );
 SELECT is(
@@ -40,8 +40,11 @@ SELECT set_has(
 );
 SELECT is(current_setting('lock_timeout'), '500ms', 'what follows waits for a lock 500 ms at most');
 SELECT is(pgtandem.lock_tables('{shop.old}', 'ACCESS EXCLUSIVE', 1), 1, 'the stronger mode');
+SELECT is(pgtandem.lock_tables('{shop.old}', 'ACCESS SHARE', 1), 1, 'the weakest');
 SELECT is(pgtandem.lock_tables('{}', 'ACCESS EXCLUSIVE'), 1, 'no tables');
-SELECT is(pgtandem._blockers('{shop.old}'), NULL, 'a session is not in its own way');
+SELECT is(
+    pgtandem._blockers('{shop.old}', 'ACCESS EXCLUSIVE'), NULL, 'a session is not in its own way'
+);
 
 SELECT * FROM finish();
 

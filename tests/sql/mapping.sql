@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(26);
+SELECT plan(28);
 
 DELETE FROM pgtandem.mapping;
 CREATE SCHEMA shop;
@@ -83,6 +83,17 @@ SELECT is(
           'Write one mapping for each child, or use declarative partitions.'],
     'TD002: a parent of another kind than partitions'
 );
+ALTER TABLE shop.old ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.register_mapping('r', repeat('a', 64), 'shop.old',
+                               'shop.new', ARRAY['id'], '{}', '0.1.0') $$),
+    ARRAY['TD002', 'row level security may hide rows of shop.old from ' || current_user,
+          'They would be neither copied nor compared nor archived.',
+          'ALTER TABLE shop.old NO FORCE ROW LEVEL SECURITY; or let a role with BYPASSRLS deploy.'],
+    'TD002: rows that the owner does not see'
+);
+ALTER TABLE shop.old DISABLE ROW LEVEL SECURITY;
+SELECT lives_ok($$ SELECT pgtandem.require_all_rows('shop.old') $$, 'without it, all are seen');
 SELECT throws_ok(
     format($$ SELECT pgtandem.register_mapping(%L, repeat('a', 64), 'shop.old', 'shop.new',
                                                ARRAY['id'], '{}', '0.1.0') $$, bad.name),

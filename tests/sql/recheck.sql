@@ -2,7 +2,7 @@
 
 BEGIN;
 
-SELECT plan(19);
+SELECT plan(28);
 
 SELECT columns_are('pgtandem', 'recheck', ARRAY[
     'id', 'mapping', 'key', 'side', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at',
@@ -51,6 +51,29 @@ SELECT is(
     NULL, 'queue has no settings, so PostgreSQL can write it into its callers'
 );
 
+-- _cascades
+CREATE TEMPORARY TABLE parent (a integer, b text, PRIMARY KEY (a, b));
+CREATE TEMPORARY TABLE child (
+    d text, c integer, e integer,
+    CONSTRAINT along FOREIGN KEY (c, d) REFERENCES parent (a, b) ON DELETE CASCADE
+);
+CREATE FUNCTION pg_temp.cascades(p_child text[], p_parent text[]) RETURNS boolean
+LANGUAGE sql AS $$
+    SELECT pgtandem._cascades('pg_temp.child', p_child, 'pg_temp.parent', p_parent);
+$$;
+SELECT is(pg_temp.cascades(k.child, k.parent), k.goes, format('%s and %s', k.child, k.parent))
+FROM (VALUES ('{c,d}'::text[], '{a,b}'::text[], true), ('{d,c}', '{b,a}', true),
+             ('{c,d}', '{b,a}', false), ('{c}', '{a}', false)) AS k (child, parent, goes);
+ALTER TABLE child DROP CONSTRAINT along, ADD CONSTRAINT along
+    FOREIGN KEY (c, d) REFERENCES parent (a, b) ON DELETE CASCADE NOT VALID;
+SELECT ok(NOT pg_temp.cascades('{c,d}', '{a,b}'), 'it may hold what it did not see');
+ALTER TABLE child DROP CONSTRAINT along, ADD CONSTRAINT along
+    FOREIGN KEY (c, d) REFERENCES parent (a, b) ON DELETE CASCADE DEFERRABLE;
+SELECT ok(NOT pg_temp.cascades('{c,d}', '{a,b}'), 'or act late');
+ALTER TABLE child DROP CONSTRAINT along, ADD CONSTRAINT along
+    FOREIGN KEY (c, d) REFERENCES parent (a, b);
+SELECT ok(NOT pg_temp.cascades('{c,d}', '{a,b}'), 'or refuse');
+
 -- record_failure
 SELECT lives_ok(
     $$ SELECT pgtandem.record_failure('shop', '[2]', 'sync', '23505', 'twice') $$,
@@ -85,6 +108,25 @@ SELECT results_eq(
 );
 SELECT is_empty(
     $$ SELECT FROM pgtandem.sync_failure WHERE mapping = 'shop' $$, 'and its failures'
+);
+
+-- key_value
+SET LOCAL "TimeZone" = 'Asia/Kathmandu';
+SET LOCAL "DateStyle" = 'German';
+SET LOCAL bytea_output = 'escape';
+SET LOCAL extra_float_digits = -10;
+SELECT results_eq(
+    $$ SELECT pgtandem.key_value('2026-11-23 10:00:00+01'::timestamptz),
+              pgtandem.key_value('\x00ff'::bytea),
+              pgtandem.key_value(0.1::float8 + 0.2),
+              pgtandem.key_value(tstzrange('2026-11-23 10:00:00+01', NULL)) $$,
+    $$ VALUES ('"2026-11-23T09:00:00+00:00"'::jsonb, '"\\x00ff"'::jsonb,
+               '0.30000000000000004'::jsonb, '"[\"2026-11-23 09:00:00+00\",)"'::jsonb) $$,
+    'a key is the same in every session'
+);
+SELECT is(
+    current_setting('TimeZone') || current_setting('extra_float_digits'), 'Asia/Kathmandu-10',
+    'whose settings stay'
 );
 
 SELECT * FROM finish();

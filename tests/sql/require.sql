@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(23);
+SELECT plan(36);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (id integer PRIMARY KEY, name text, seen timestamptz);
@@ -74,6 +74,64 @@ SELECT is(
     'TD017: it reads more'
 );
 
+-- require_generated
+CREATE TABLE shop.sums (a integer, b integer, sum integer GENERATED ALWAYS AS (a + b) STORED);
+SELECT is(pgtandem.require_generated('shop.old', '{}')::text, '', 'nothing is generated');
+SELECT is(pgtandem.require_generated('shop.sums', '{sum}')::text, '', 'or what the mapping says');
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_generated('shop.sums', '{a}') $$),
+    ARRAY['TD035', 'contract.generated of the mapping and shop.sums do not agree',
+          'Listed: a. Generated and stored: sum.',
+          'The view computes them: contract: {generated: {"sum": "(a + b)"}}'],
+    'TD035: or something else'
+);
+
+-- require_immediate
+SELECT is(pgtandem.require_immediate('shop.old')::text, '', 'no constraint of the table is late');
+CREATE TABLE shop.late (
+    id integer UNIQUE, part integer CHECK (part > 0), old_id integer REFERENCES shop.old
+);
+CREATE TABLE shop.of_late (late_id integer);
+CREATE TABLE shop.parts (id integer) PARTITION BY LIST (id);
+CREATE TABLE shop.part_1 PARTITION OF shop.parts FOR VALUES IN (1);
+SELECT is(
+    pgtandem.require_immediate('shop.late')::text, '', 'nor one that can be checked at once only'
+);
+CREATE FUNCTION pg_temp.with_late(p_table regclass, p_definition text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_found text[];
+BEGIN
+    EXECUTE p_definition;
+    v_found := pg_temp.error_of(format($i$ SELECT pgtandem.require_immediate(%L) $i$, p_table));
+    RETURN concat_ws(': ', v_found[1], v_found[3]);
+END;
+$$;
+SELECT is(
+    pg_temp.with_late(i.of::regclass, i.definition),
+    format('TD028: The old application''s commit would fail: %s.', i.found), 'TD028: ' || i.what
+)
+FROM (VALUES
+    ('shop.late', 'ALTER TABLE shop.of_late ADD CONSTRAINT pointed FOREIGN KEY (late_id) '
+                  'REFERENCES shop.late (id) DEFERRABLE INITIALLY DEFERRED',
+     'pointed of shop.of_late (foreign key)', 'a foreign key of others'),
+    ('shop.late', 'ALTER TABLE shop.of_late DROP CONSTRAINT pointed; '
+                  'ALTER TABLE shop.late ALTER CONSTRAINT late_old_id_fkey DEFERRABLE',
+     'late_old_id_fkey of shop.late (foreign key)',
+     'one of its own, which SET CONSTRAINTS ALL DEFERRED makes late'),
+    ('shop.late', 'ALTER TABLE shop.late '
+                  'ADD CONSTRAINT apart EXCLUDE USING btree (part WITH =) DEFERRABLE, '
+                  'ADD CONSTRAINT one UNIQUE (part) DEFERRABLE, DROP CONSTRAINT late_old_id_fkey',
+     'apart of shop.late (exclusion), one of shop.late (unique)', 'all of them are named'),
+    ('shop.parts', 'CREATE CONSTRAINT TRIGGER noted AFTER INSERT ON shop.part_1 DEFERRABLE '
+                   'FOR EACH ROW EXECUTE FUNCTION shop.nothing()',
+     'noted of shop.part_1 (constraint trigger)', 'a trigger of a partition')
+) AS i (of, definition, found, what);
+SELECT matches(
+    (pg_temp.error_of($$ SELECT pgtandem.require_immediate('shop.late') $$))[4],
+    '^Until contract, make them NOT DEFERRABLE', 'and the hint says what to do'
+);
+
 -- require_trigger
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.require_trigger('shop.old', 'gone') $$),
@@ -93,10 +151,24 @@ SELECT is(
     'TD018: it is disabled'
 );
 
+-- require_own_triggers
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_own_triggers(
+                            'shop.old', 'pgtandem', ARRAY['noted', 'other']) $$),
+    ARRAY['TD030', 'the table shop.old has triggers of these names that are not of this mapping',
+          'They would be replaced: noted.',
+          'Set another sync.trigger in the mapping, or drop them.'],
+    'TD030: a trigger of somebody else has the name'
+);
+SELECT is(pgtandem.require_own_triggers('shop.old', 'shop', ARRAY['noted', 'other'])::text, '',
+          'it runs a function of this mapping');
+SELECT is(pgtandem.require_own_triggers('shop.old', 'pgtandem', ARRAY['other'])::text, '',
+          'the name is free');
+
 -- require_complete
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.require_complete('shop') $$),
-    ARRAY['TD019', 'the copy of mapping "shop" is not complete', '',
+    ARRAY['TD019', 'the copy of mapping "shop" is not complete', 'It is none.',
           'pgtandem backfill shop, or in psql: CALL pgtandem.backfill(''shop'');'],
     'TD019: the copy has not begun'
 );
