@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -56,6 +57,14 @@ def run(program: Callable[[], object]) -> int:
     """Run a click program and turn how it ends into an exit status, errors told on stderr."""
     try:
         result = program()
+    except BrokenPipeError:
+        # Whoever read it has seen enough; what Python still holds back goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR_EXIT
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        PgtandemError(f"{where}{error.strerror or error}").show()
+        return ERROR_EXIT
     except psycopg.Error as error:
         PgtandemError.from_postgres(error).show()
         return ERROR_EXIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ import psycopg
 from psycopg import sql
 
 from pgtandem import db, deployed, sessions
+from pgtandem.errors import PgtandemError
 
 STORED = 10_000  # differences that are looked at one by one, and stored
 BEAT_SECONDS = 0.5
+Work = Callable[[sessions.Connection, sql.Composable, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,37 @@ class Difference:
     Attributes:
         key: the text of a JSON array.
         kind: missing (in the target), extra (in it) or changed.
+        area: of the column; None where it is in none, and for the whole row.
         column: of the target; None for the whole row.
         old: what the target should hold, as text, cut after 1,000 characters.
         new: what it holds, likewise.
+        is_json: both are the text of JSON: the column is a path in a document.
     """
 
     key: str
     kind: Literal["missing", "extra", "changed"]
+    area: str | None
     column: str | None
     old: str | None
     new: str | None
+    is_json: bool
+
+
+@dataclass
+class Area:
+    """Columns that belong together, and how many rows differ in them.
+
+    Attributes:
+        place: its place in the mapping, from 1.
+        area: its name; None: the columns that are in none.
+        columns: of the target.
+        changed: rows that differ in one of them; a row may differ in several areas.
+    """
+
+    place: int
+    area: str | None
+    columns: list[str]
+    changed: int = 0
 
 
 @dataclass
@@ -52,7 +76,9 @@ class Comparison:
         missing: images that the target lacks.
         extra: rows of the target without an image.
         changed: rows that differ in a column.
+        areas: the same by the areas of the mapping; empty where it has none.
         differences: of the keys that differ, the first STORED.
+        shown: those of one area, where one was asked for; else the same.
         seconds: what it took.
         stored: its number in pgtandem.comparison; None on a standby.
     """
@@ -67,7 +93,9 @@ class Comparison:
     missing: int = 0
     extra: int = 0
     changed: int = 0
+    areas: list[Area] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    shown: list[Difference] = field(default_factory=list)
     seconds: float = 0.0
     stored: int | None = None
 
@@ -80,10 +108,31 @@ class Comparison:
         """Add the figures of a range."""
         for name in ("source_rows", "target_rows", "missing", "extra", "changed"):
             setattr(self, name, getattr(self, name) + counts[name])
+        for area, changed in zip(self.areas, counts["areas"], strict=True):
+            area.changed += changed
+
+    def columns_of(self, name: str) -> list[str]:
+        """The columns of an area.
+
+        Raises:
+            PgtandemError: where the mapping has no area of that name.
+        """
+        known = {area.area: area for area in self.areas if area.area}
+        if name in known:
+            return known[name].columns
+        near = difflib.get_close_matches(name, known, n=1)
+        raise PgtandemError(
+            f'Mapping "{self.mapping}" has no area "{name}".',
+            detail=f"Areas: {', '.join(known) or 'none'}.",
+            hint=f'Did you mean "{near[0]}"?' if near else "They stand under areas in the mapping.",
+        )
 
 
 def full(
-    team: sessions.Team, mapping: deployed.Mapping, on_beat: Callable[[], object]
+    team: sessions.Team,
+    mapping: deployed.Mapping,
+    on_beat: Callable[[], object],
+    area: str | None = None,
 ) -> Comparison:
     """Compare every row, in as many ranges of keys as the team has sessions.
 
@@ -91,40 +140,39 @@ def full(
         team: its sessions must be idle; they are in no transaction afterwards.
         mapping: what to compare.
         on_beat: called twice a second.
+        area: show the differences of this area alone.
 
     Raises:
+        PgtandemError: where there is no such area.
         psycopg.Error: TD025 where a key is in the source twice; what PostgreSQL raises.
     """
     began = time.monotonic()
     comparison, cuts, snapshot_id = _begin(team.sessions[0], mapping, len(team.sessions), "full")
     bounds = [None, *cuts, None]
-    ranges = [{"low": low, "high": high} for low, high in pairwise(bounds)]
+    ranges = [{"low": low, "high": high, "mapping": mapping.name} for low, high in pairwise(bounds)]
     busy = team.sessions[: len(ranges)]
     for session in busy[1:]:
         _read_only(session)
         session.execute(db.load_query("compare_join").format(snapshot=sql.Literal(snapshot_id)))
     compared = db.load_query("compared_range").format(schema=mapping.schema)
 
-    def run(work: Callable[..., Any]) -> list[Any]:
+    def run(work: Work, **more: Any) -> list[Any]:
         futures = [
-            team.start(session, work, compared, bound)
+            team.start(session, work, compared, bound | more)
             for session, bound in zip(busy, ranges, strict=True)
         ]
         return sessions.results(futures, BEAT_SECONDS, on_beat)
 
-    for counts in run(_counts):
-        comparison.add(counts)
-    if comparison.differing:
-        for differences in run(_differences):
-            comparison.differences += differences
-        del comparison.differences[STORED:]
+    _look(comparison, run, area)
     for session in busy:
         _end(session)
     comparison.seconds = time.monotonic() - began
     return comparison
 
 
-def sample(session: sessions.Connection, mapping: deployed.Mapping, keys: int) -> Comparison:
+def sample(
+    session: sessions.Connection, mapping: deployed.Mapping, keys: int, area: str | None = None
+) -> Comparison:
     """Compare about so many keys, half from blocks of the source, half from the target's."""
     began = time.monotonic()
     comparison, _, _ = _begin(session, mapping, 1, "sample")
@@ -132,7 +180,7 @@ def sample(session: sessions.Connection, mapping: deployed.Mapping, keys: int) -
         db.load_query("sample_keys"), {"mapping": mapping.name, "keys": keys}
     ).fetchone()
     assert row
-    _compare_keys(session, mapping, row["keys"], comparison)
+    _compare_keys(session, mapping, row["keys"], comparison, area)
     _end(session)
     comparison.seconds = time.monotonic() - began
     return comparison
@@ -157,6 +205,10 @@ def save(session: sessions.Connection, comparison: Comparison) -> None:
         session.cursor().executemany(
             db.load_query("save_difference"),
             [vars(each) | {"comparison": comparison.stored} for each in comparison.differences],
+        )
+        session.cursor().executemany(
+            db.load_query("save_area"),
+            [vars(each) | {"comparison": comparison.stored} for each in comparison.areas],
         )
 
 
@@ -188,16 +240,35 @@ def _begin(
     if scope == "full":
         session.execute(db.load_query("compare_unique"), {"mapping": mapping.name})
     comparison = Comparison(
-        mapping.name, row["hash"], scope, row["started_at"], row["snapshot"]
+        mapping.name, row["hash"], scope, row["started_at"], row["snapshot"],
+        areas=[Area(**area) for area in row["areas"]],
     )  # fmt: skip
     return comparison, row["cuts"], row["snapshot_id"]
+
+
+def _look(comparison: Comparison, run: Callable[..., list[Any]], area: str | None) -> None:
+    """Count, and look for what differs only if something does."""
+    columns = comparison.columns_of(area) if area else None
+    for counts in run(_counts, areas=[each.columns for each in comparison.areas]):
+        comparison.add(counts)
+    if comparison.differing:
+        comparison.differences = [d for found in run(_differences, columns=None) for d in found]
+        del comparison.differences[STORED:]
+    comparison.shown = comparison.differences
+    if columns is not None:
+        # Of what is stored, none may be of this area.
+        found = run(_differences, columns=columns) if comparison.differing else []
+        comparison.shown = [d for differences in found for d in differences]
 
 
 def _counts(
     session: sessions.Connection, compared: sql.Composable, bound: dict[str, Any]
 ) -> dict[str, Any]:
-    query = db.load_query("compare_counts").format(compared=compared)
-    row = session.execute(query, bound).fetchone()
+    area = db.load_query("compare_area")
+    columns = {f"area_{place}": each for place, each in enumerate(bound["areas"], 1)}
+    areas = sql.SQL(", ").join(area.format(columns=sql.Placeholder(name)) for name in columns)
+    query = db.load_query("compare_counts").format(compared=compared, areas=areas)
+    row = session.execute(query, bound | columns).fetchone()
     assert row
     return row
 
@@ -210,9 +281,15 @@ def _differences(
 
 
 def _compare_keys(
-    session: sessions.Connection, mapping: deployed.Mapping, keys: str, comparison: Comparison
+    session: sessions.Connection,
+    mapping: deployed.Mapping,
+    keys: str,
+    comparison: Comparison,
+    area: str | None = None,
 ) -> None:
     compared = db.load_query("compared_keys").format(schema=mapping.schema)
-    comparison.add(_counts(session, compared, {"keys": keys}))
-    if comparison.differing:
-        comparison.differences = _differences(session, compared, {"keys": keys})
+
+    def run(work: Work, **more: Any) -> list[Any]:
+        return [work(session, compared, {"keys": keys, "mapping": mapping.name} | more)]
+
+    _look(comparison, run, area)

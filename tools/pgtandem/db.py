@@ -34,6 +34,8 @@ from pgtandem import paths
 from pgtandem.errors import PgtandemError
 
 APPLICATION_NAME = "pgtandem"
+PLACES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
+DEFAULTS = "libpq's defaults"
 DB_URI = re.compile(r"^db:(?:pg|postgres|postgresql|pgsql):", re.IGNORECASE)
 
 
@@ -58,6 +60,13 @@ class Target:
             if option.envvar and option.val
         }
 
+    @property
+    def named_by(self) -> str:
+        """Who named the database, the PG* variables that fill what is left out included."""
+        given = self.environment()
+        filled = [name for name in PLACES if name in os.environ and name not in given]
+        return ", ".join([self.origin, *filled] if given else filled or [DEFAULTS])
+
     def sqitch_uri(self) -> str:
         """Sqitch's URI of the database; all but its name is in `environment`, passwords too."""
         return "db:pg:" + quote(self.environment().get("PGDATABASE", ""), safe="")
@@ -81,8 +90,14 @@ def resolve(
         PgtandemError: for a string that libpq does not understand, or an unknown target.
     """
     settings = settings or sqitch_settings
+    if "" in {dsn, target}:
+        # As of an unset variable; what else is set would name a database that nobody meant.
+        raise PgtandemError(
+            "The option that names the database is empty.",
+            hint="Name one, or leave it out.",
+        )
     if dsn and target:
-        raise PgtandemError("--dsn and --target name a database each.", hint="Give one of them.")
+        raise PgtandemError("Two options name a database each.", hint="Give one of them.")
     if dsn:
         return _from_string(dsn, "--dsn")
     if target:
@@ -95,7 +110,7 @@ def resolve(
     for setting in ("engine.pg.target", "core.target"):
         if name := configured.get(setting):
             return _from_sqitch(name, f"sqitch.conf, {setting}", lambda: configured)
-    return Target("", "PG* and libpq's defaults")
+    return Target("", DEFAULTS)
 
 
 def _from_string(text: str, origin: str) -> Target:
@@ -178,7 +193,7 @@ def connect(target: Target, **options: Any) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         raise PgtandemError(
             "The database cannot be reached.",
-            detail=f"{' '.join(str(error).split())} (named by {target.origin})",
+            detail=f"{' '.join(str(error).split())} (named by {target.named_by})",
             hint="pgtandem doctor",
         ) from error
 

@@ -42,6 +42,11 @@ class Mapping:
     is_standby: bool
 
     @property
+    def next_step(self) -> str:
+        """What comes next, as one would type it."""
+        return next_step(self.name, self.phase, self.copy_state)
+
+    @property
     def schema(self) -> sql.Identifier:
         """The schema of its rendered objects."""
         return sql.Identifier(f"pgtandem_{self.name}")
@@ -70,6 +75,21 @@ class Mapping:
                 " dropped, or rendered by an older pgtandem.",
                 hint="sqitch verify; sqitch deploy",
             )
+
+
+def next_step(name: str, phase: str, copy_state: str) -> str:
+    """What comes next for a mapping on its road, as one would type it."""
+    if phase == "expand":
+        return f"sqitch deploy --to {name}_sync"
+    if phase == "sync" and copy_state == "open":
+        return f"pgtandem backfill {name}"
+    if phase == "sync":
+        return f"sqitch deploy --to {name}_backfill"
+    if phase == "backfill" and copy_state != "complete":
+        return f"pgtandem backfill {name}"
+    if phase == "backfill":
+        return f"pgtandem verify {name}; pgtandem gate {name} --contract"
+    return f"nothing; sqitch revert --to {name}_backfill takes contract back"
 
 
 def all_mappings(connection: Connection) -> list[Mapping]:

@@ -44,6 +44,11 @@ class Column:
     is_generated: bool
     default: str | None
 
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether its default comes from a sequence."""
+        return self.is_identity or "nextval(" in (self.default or "")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -168,7 +173,7 @@ def _decide(draft: Draft, column: Column) -> None:
     elif found:
         draft.plain[column.name] = found.name
         draft.entries[column.name] = scalar(found.name)
-    elif column.is_identity or (column.default and "nextval(" in column.default):
+    elif column.numbers_rows:
         draft.remarks[column.name] = "left out: its default numbers the rows"
     elif column.default:
         draft.entries[column.name] = f"{{initial: {scalar(column.default)}}}"
@@ -224,6 +229,11 @@ def _column_warnings(draft: Draft) -> Iterator[str]:
         source = draft.plain.get(column.name)
         if column.name in draft.key and not sqltext.identifies(column.type):
             yield f"{name} is part of the key, but values of {column.type} identify nothing."
+        elif column.name in draft.key and column.numbers_rows:
+            yield (
+                f"{name} numbers its rows by itself, from 1: let it draw from the sequence of the"
+                " source, or new rows of both sides collide (docs/operations.md, Sequences)."
+            )
         elif sqltext.base_type(column.type).rpartition(".")[2] in sqltext.AS_TEXT:
             yield f"{name} is {column.type}, whose = is missing or coarse: it is compared as text."
         found = draft.source.column(source) if source else None

@@ -18,7 +18,11 @@ TOKEN = re.compile(
 )
 ESCAPED = re.compile(r"[eE]'(?:[^'\\]|''|\\.)*'", re.DOTALL)
 COMMENT = re.compile(r" IS\n(?: +'(?:[^'\n]|'')*'\n)* +'(?:[^'\n]|'')*';\n")
-WORDS = re.compile(r" (?=(?:AND|OR|FROM|WHERE|ORDER BY|AS|THEN|ELSE|IS|RETURNS|WHEN|IN|ON) )")
+WORDS = re.compile(
+    r" (?=(?:AND|OR|(?<!DISTINCT )FROM|WHERE|ORDER BY|AS|THEN|ELSE|IS|RETURNS|WHEN|IN|ON) )"
+)
+# Not worth a line: the second argument of nullif(document #> path, 'null').
+SHORT = re.compile(r" 'null'\)")
 FARTHEST = 60  # columns: what hangs from a bracket farther right has too little room
 LEAST = 40  # columns: a line that is broken earlier than here looks worse than one at a keyword
 
@@ -117,18 +121,21 @@ def _fold_line(line: str, opaque: list[Span]) -> list[str]:
     base = len(line) - len(line.lstrip()) + 4
     while len(line) > WIDTH:
         indent = len(line) - len(line.lstrip())
+        inside = None
         cut = _cut_in_code(line, indent, opaque)
+        if not cut:
+            inside = _cut_in_literal(line, opaque)
+            cut = None if inside else max(_places(line, indent, opaque), default=None)
         if cut:
             head, rest, shift = line[:cut], line[cut + 1 :], cut + 1
             column = _hanging(line, cut, indent if lines else base, opaque)
             if column + len(re.split(r"(?<=,) ", rest)[0]) > WIDTH:
                 column = base
-        else:
-            inside = _cut_in_literal(line, opaque)
-            if not inside:
-                break
+        elif inside:
             column, cut = inside
             head, rest, shift = line[:cut] + "'", "'" + line[cut:], cut - 1
+        else:
+            break
         lines.append(head)
         line = " " * column + rest
         opaque = [
@@ -143,13 +150,25 @@ def _is_code(offset: int, opaque: list[Span]) -> bool:
     return not any(s.start <= offset < s.end for s in opaque)
 
 
+def _places(line: str, indent: int, opaque: list[Span]) -> list[int]:
+    """Every space of the code that fits."""
+    spaces = [i for i in range(indent + 1, WIDTH + 1) if line[i : i + 1] == " "]
+    return [i for i in spaces if _is_code(i, opaque)]
+
+
 def _cut_in_code(line: str, indent: int, opaque: list[Span]) -> int | None:
     """Where to break between words: the last comma that fits, else the last keyword."""
-    spaces = [i for i in range(indent + 1, WIDTH + 1) if line[i : i + 1] == " "]
-    places = [i for i in spaces if _is_code(i, opaque)]
-    commas = [i for i in places if line[i - 1] == "," and _is_code(i - 1, opaque)]
+    places = _places(line, indent, opaque)
+    commas = [
+        i
+        for i in places
+        if line[i - 1] == "," and _is_code(i - 1, opaque) and not SHORT.match(line, i)
+    ]
     words = [i for i in places if WORDS.match(line, i)]
-    for found in ([i for i in commas if i > LEAST], words, commas):
+    far = [i for i in commas if i > LEAST]
+    # What follows a literal belongs to it: a key of a JSON object and its value.
+    ends = {s.end for s in opaque if line[s.end - 1 : s.end] == "'"}
+    for found in ([i for i in far if i - 1 not in ends], far, words, commas):
         if found:
             return found[-1]
     return None

@@ -34,11 +34,15 @@ TIMEOUT = 60.0  # seconds for a start or a stop
 
 
 class Order(TypedDict):
-    """What the caller wants: where the binaries are, where to put the data, which settings."""
+    """What the caller wants: where the binaries are, where to put the data, which settings.
+
+    standby_of: a conninfo string of the server that it streams from; None: a server of its own.
+    """
 
     bin: str
     directory: str | None
     settings: dict[str, str]
+    standby_of: str | None
 
 
 class KeeperError(Exception):
@@ -74,6 +78,7 @@ class Keeper:
         self.user = "nobody" if os.geteuid() == 0 else None
         self.bin = Path(order["bin"])
         self.settings = order["settings"]
+        self.primary = order["standby_of"]
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.password = secrets.token_urlsafe(24)
@@ -106,6 +111,12 @@ class Keeper:
         """Make the data directory. Sockets are trusted, being private; TCP asks the password."""
         if self.user and not _reachable(self.bin):
             self._copy_wheel()
+        if self.primary:
+            self._run(
+                "pg_basebackup", f"--pgdata={self.data}", f"--dbname={self.primary}",
+                "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+            )  # fmt: skip
+            return
         secret = self.base / "password"
         secret.write_text(self.password)
         if self.user:

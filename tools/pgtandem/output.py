@@ -13,16 +13,23 @@ from typing import Any, Self
 
 import click
 import psycopg
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 UNBOUNDED = 10_000  # columns: a pipe or a file has no width, and a line is cut by its reader
-NEVER_WRAPPED = 20  # characters: names and verdicts stay whole on a narrow terminal
+GAP = 2  # columns of a terminal between two columns of a table
+LAST_COLUMN = 26  # columns that are enough for the last column of a table, which is wrapped
 SHOWN = 60  # characters of a value in a table
+BAR_COLUMN = 24  # columns of a terminal for the bar, fewer where a name is long
 PLAIN_SECONDS = 3.0  # between two lines of progress where standard error is no terminal
 STYLES = {
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "bold red",
     "go on": "green",
     "equal": "green",
     "complete": "green",
@@ -52,7 +59,7 @@ def print_json(document: object) -> None:
 
 def stdout() -> Console:
     """Where results go."""
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = UNBOUNDED
     return console
@@ -60,7 +67,7 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """Where progress and remarks go."""
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = UNBOUNDED
     return console
@@ -70,6 +77,8 @@ def cell(value: object) -> Text:
     """A value in a table; what has a meaning of its own has a colour."""
     if value is None:
         return Text("-", "dim")
+    if isinstance(value, Text):
+        return value
     if isinstance(value, datetime):
         return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
     if isinstance(value, bool):
@@ -80,26 +89,84 @@ def cell(value: object) -> Text:
     return Text(text, STYLES.get(text, ""))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Rows under headings; without a line of headings where all are empty."""
-    made = Table(box=None, pad_edge=False, show_header=any(headings))
-    cells = [tuple(map(cell, row)) for row in rows]
-    for position, heading in enumerate(headings):
-        widest = max((row[position].cell_len for row in cells), default=0)
-        made.add_column(heading, overflow="fold", no_wrap=widest <= NEVER_WRAPPED)
-    for row in cells:
-        made.add_row(*row)
-    return made
+class Listing:
+    """Rows under headings; where the terminal is too narrow, a line for each value.
+
+    Only the last column is wrapped, so that a key is never broken. Without any heading there is no
+    line of headings.
+    """
+
+    def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        self._headings = headings
+        self._rows = [tuple(map(cell, row)) for row in rows]
+
+    def _fits(self, width: int) -> bool:
+        columns = zip(self._headings, *self._rows, strict=True)
+        widths = [max(cell_len(str(each)) for each in column) for column in columns]
+        widths[-1] = min(widths[-1], LAST_COLUMN)
+        return sum(widths) + GAP * (len(widths) - 1) <= width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich asks for it when it knows the width."""
+        if self._fits(options.max_width):
+            yield self._table()
+            return
+        for position, row in enumerate(self._rows):
+            pairs = zip(self._headings, row, strict=True)
+            yield Listing(("", ""), ((name, value) for name, value in pairs if value))._table()
+            if position + 1 < len(self._rows):
+                yield ""
+
+    def _table(self) -> Table:
+        made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False)
+        made.show_header = any(self._headings)
+        for heading in self._headings[:-1]:
+            made.add_column(heading, no_wrap=True)
+        made.add_column(self._headings[-1], overflow="fold")
+        for row in self._rows:
+            made.add_row(*row)
+        return made
+
+
+def say(text: str) -> None:
+    """Print a sentence on standard output; a terminal gets it in lines, a pipe in one."""
+    stdout().print(text)
+
+
+def show(view: RenderableType) -> None:
+    """Print a view on standard output, without the spaces that fill its lines."""
+    console = stdout()
+    with console.capture() as captured:
+        console.print(view)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings on standard output."""
-    stdout().print(table(headings, rows))
+    show(Listing(headings, rows))
 
 
-def quoted(value: str | None) -> str:
-    """A column's value so that NULL, spaces and odd characters are seen, cut if it is long."""
-    return "NULL" if value is None else shortened(json.dumps(value, ensure_ascii=False))
+def print_to_do(steps: Sequence[tuple[str, str]]) -> None:
+    """Print what to do about each thing, line by line, below the table that names them."""
+    lines = [
+        ("" if n else f"  {name}", line)
+        for name, what in steps
+        for n, line in enumerate(what.splitlines())
+    ]
+    if lines:
+        say("\nTo do:")
+        show(Listing(("", ""), lines))
+
+
+def quoted(value: str | None, is_json: bool = False) -> str:
+    """A column's value so that NULL, spaces and odd characters are seen, cut if it is long.
+
+    JSON shows them by itself.
+    """
+    if value is None:
+        return "NULL"
+    return shortened(value if is_json else json.dumps(value, ensure_ascii=False))
 
 
 def shortened(text: str) -> str:
@@ -107,11 +174,17 @@ def shortened(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """A number of things: 1 key, 2 keys."""
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def failure_lines(failures: Sequence[Mapping[str, Any]]) -> Text:
     """The keys that failed, with their errors, a line each."""
     lines = []
     for failure in failures:
-        tries = f"{failure['attempts']} tries" if failure["attempts"] else "not tried again yet"
+        tried = failure["attempts"]
+        tries = f"tried {counted(tried, 'time', 'times')}" if tried else "not tried again yet"
         if failure["not_before"]:
             tries += f", next try {failure['not_before'].astimezone():%H:%M:%S}"
         lines.append(f"  {failure['key']}  {failure['sqlstate']} {failure['message']} ({tries})")
@@ -121,7 +194,7 @@ def failure_lines(failures: Sequence[Mapping[str, Any]]) -> Text:
 def print_failures(failures: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
     """Print the keys that failed, with their errors."""
     if failures:
-        (console or stdout()).print(failure_lines(failures), soft_wrap=True)
+        (console or stdout()).print(failure_lines(failures))
 
 
 def key(row: Mapping[str, Any]) -> Any:
@@ -148,7 +221,18 @@ class Remarks:
         """Show a remark, unless it was shown before."""
         if text not in self._said:
             self._said.add(text)
-            self.console.print(text, soft_wrap=True)
+            self.console.print(text)
+
+
+class _Bar(Progress):
+    """A bar, and below it some words."""
+
+    words = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What rich shows."""
+        yield from super().get_renderables()
+        yield Padding(Text(self.words), (0, 0, 0, 2))
 
 
 class Meter:
@@ -162,28 +246,26 @@ class Meter:
         self._console = console
         self._title = title
         self._next = time.monotonic() + PLAIN_SECONDS
-        self._progress: Progress | None = None
+        self._progress: _Bar | None = None
         if console.is_terminal:
-            self._progress = Progress(
+            self._progress = _Bar(
                 SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=None, table_column=Column(max_width=BAR_COLUMN)),
                 TextColumn("{task.fields[percent]}"),
                 TimeElapsedColumn(),
-                TextColumn("{task.fields[detail]}", markup=False),
                 console=console,
                 transient=True,
             )
-            self._task = self._progress.add_task(title, total=None, percent="", detail="")
+            self._task = self._progress.add_task(title, total=None, percent="")
 
     def show(self, percent: float | None, detail: str) -> None:
         """Show how far it is (None: nobody knows), and some words."""
         done = "" if percent is None else f"{percent:5.1f} %"
         if self._progress:
             total = None if percent is None else 100.0
-            self._progress.update(
-                self._task, total=total, completed=percent or 0, percent=done, detail=detail
-            )
+            self._progress.words = detail
+            self._progress.update(self._task, total=total, completed=percent or 0, percent=done)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + PLAIN_SECONDS
             words = "  ".join(filter(None, (self._title, done, detail)))

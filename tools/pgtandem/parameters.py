@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 import click
 
 UNITS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 366 * 86400  # seconds
 PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
 
 
@@ -19,7 +20,7 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Seconds, more than 0."""
+        """Seconds, more than 0, a year at most."""
         if isinstance(value, float):
             return value
         text = value.strip()
@@ -29,6 +30,8 @@ class Duration(click.ParamType[float]):
         seconds = sum(float(number) * UNITS[unit] for number, unit in pieces)
         if seconds <= 0:
             self.fail(f'"{value}" is no time at all.', param, ctx)
+        if seconds > LONGEST:
+            self.fail(f'"{value}" is more than a year.', param, ctx)
         return seconds
 
 

@@ -27,6 +27,14 @@ def failures(session: Connection, name: str, limit: int) -> list[dict[str, Any]]
     return session.execute(query, {"mapping": name, "limit": limit}).fetchall()
 
 
+def after_failures(name: str) -> str:
+    """What to do about keys that failed."""
+    return (
+        "They stay in the queue, and are tried again later and later. Mend what the errors name,"
+        f" then: pgtandem retry {name}; pgtandem drain {name}"
+    )
+
+
 def log_event(
     session: Connection, name: str, kind: str, detail: dict[str, Any], reason: str | None = None
 ) -> None:

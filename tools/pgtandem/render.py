@@ -13,24 +13,29 @@ from typing import Any
 import jinja2
 from jinja2.ext import Extension
 
-from pgtandem import __version__, paths, sqltext
+from pgtandem import __version__, documents, paths, sqltext
 from pgtandem.fold import fold
 from pgtandem.project import KINDS
-from pgtandem.spec import Column, Mapping
+from pgtandem.spec import Column, Document, Mapping
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
-PHASES = ("expand", "sync", "backfill", "contract")
+PHASES = ("expand", "sync", "backfill", "index", "contract")
 REQUIRES = {
     "expand": ("pgtandem:require", "pgtandem:comparison", "pgtandem:progress", "pgtandem:gate"),
     "sync": ("pgtandem:drain",),
     "backfill": ("pgtandem:backfill", "pgtandem:control"),
+    "index": ("pgtandem:index",),
     "contract": ("pgtandem:contract",),
 }
+BY_COLUMNS = ("pgtandem:columns",)  # which a contract on columns requires beside
+TRIGGERS = ("write", "update", "moved", "truncate")  # on the source
 REWORK_REQUIRES = ("pgtandem:rework",)
+PATH_REQUIRES = ("pgtandem:document",)
 NOTES = {
     "expand": "what the target should hold, and the comparison",
     "sync": "triggers that keep both sides equal",
     "backfill": "gate: every row is copied",
+    "index": "indexes for the new application, built beside the writers",
     "contract": "gate: proven; the old table becomes an archive behind a view",
 }
 
@@ -42,11 +47,13 @@ def _over(expression: str, row: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class SqlColumn:
-    """A column of the target as the templates see it; all but `raw` is SQL.
+    """A column of the target, or a path in one, as the templates see it; SQL but for two.
 
     Attributes:
-        raw: the column's name.
-        name: the same, quoted where it must be.
+        raw: the column's name, or the path, as the mapping writes it.
+        name: the same as a column of the image, quoted where it must be.
+        document: the target's column.
+        path: the path in it; () where there is none.
         type: its declared type.
         expr: what it should hold, over a row of the source called `source`.
         plain: the source column that this is, or None.
@@ -57,6 +64,8 @@ class SqlColumn:
 
     raw: str
     name: str
+    document: str
+    path: documents.Path
     type: str
     expr: str
     plain: str | None
@@ -65,20 +74,85 @@ class SqlColumn:
     image: str
     as_text: bool
 
+    def at(self, row: str) -> str:
+        """What a row of the target holds, to be compared with the image."""
+        document = f"{row}.{self.document}"
+        return documents.value(document, self.path) if self.path else document
+
+    @property
+    def selected(self) -> str:
+        """The same in the select list of a query over the target alone, under the image's name."""
+        if not self.path:
+            return self.name
+        return f"{documents.value(self.document, self.path)} AS {self.name}"
+
+    def keyed(self, value: str) -> str:
+        """A value of this column as an element of a JSON key."""
+        stable = sqltext.same_json_everywhere(self.type)
+        return value if stable else f"pgtandem.key_value({value})"
+
     def over(self, row: str) -> str:
         """`expr` over a row variable of PL/pgSQL instead of `source`."""
         if self.plain:
-            value = f"{row}.{self.plain}"
-            return sqltext.cast(value, self.type) if self.cast else value
+            return self._json(self._cast(f"{row}.{self.plain}"))
+        if not self.reads:
+            return self.expr
         return _over(self.expr, row, "source")
+
+    def stored(self, row: str) -> str:
+        """The same, as it is stored in the target or put into a document.
+
+        Args:
+            row: `source`, a row variable of PL/pgSQL, or `i`: the image.
+        """
+        if row == "i":
+            return self.image
+        if self.plain and self.path:
+            return documents.argument(self._cast(f"{row}.{self.plain}"), self.type)
+        return self.expr if row == "source" else self.over(row)
+
+    def _cast(self, value: str) -> str:
+        return sqltext.cast(value, self.type) if self.cast else value
+
+    def _json(self, value: str) -> str:
+        return documents.to_json(value, self.type) if self.path else value
+
+    def written(self, old: str, new: str) -> str:
+        """A condition over two rows of the target: an update changed what stands there."""
+        if not self.path:
+            return self.differ(self.at(old), self.at(new))
+        return f"{self.at(old)} IS DISTINCT FROM {self.at(new)}"
 
     def same(self, left: str, right: str) -> str:
         """A condition: the two values are the same."""
+        if self.path:
+            return documents.same(left, right, self.type)
         return sqltext.same(left, right, self.type, self.as_text)
 
     def differ(self, left: str, right: str) -> str:
         """A condition: the two values are not the same."""
+        if self.path:
+            return documents.differ(left, right, self.type)
         return sqltext.differ(left, right, self.type, self.as_text)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the source says of a column of the target that is a document: no more than its paths.
+
+    Attributes:
+        name: the target's column.
+        columns: the synced paths in it.
+        variable: of PL/pgSQL, to hold it.
+    """
+
+    name: str
+    columns: list[SqlColumn]
+    variable: str
+
+    def whole(self, row: str) -> str:
+        """It, from `source` or a row variable of PL/pgSQL."""
+        return documents.build([(c.path, c.stored(row)) for c in self.columns], -4)
 
 
 @dataclass(frozen=True)
@@ -108,26 +182,109 @@ class OldColumn:
         name: the source column.
         view: its value, over `target`; what that does not hold comes from the archive.
         changed: whether v_old and v_new differ in it.
+        generated: where the source generates it: its value, over v_new.
     """
 
     name: str
     view: str
     changed: str
+    generated: str | None = None
+
+
+@dataclass(frozen=True)
+class SqlIndex:
+    """An index on the target; all but `raw` is SQL.
+
+    Attributes:
+        raw: its name.
+        name: the same, quoted where it must be.
+        qualified: with the schema, which is the target's.
+        unique: true or false.
+        definition: what follows the name of the table.
+        query: a query of the application that is to use it, if one is given.
+        comment: what a DBA reads about it in psql.
+    """
+
+    raw: str
+    name: str
+    qualified: str
+    unique: str
+    definition: str
+    query: str | None
+    comment: str
+
+
+def _sql_indexes(mapping: Mapping) -> list[SqlIndex]:
+    schema, _ = sqltext.split_name(mapping.document.target.table) or ("", "")
+    return [
+        SqlIndex(
+            raw=raw,
+            name=sqltext.ident(raw),
+            qualified=f"{sqltext.ident(schema)}.{sqltext.ident(raw)}",
+            unique="true" if index.unique else "false",
+            definition=f"USING {sqltext.ident(index.using)} {sqltext.closed(index.on)}"
+            + (f" WHERE ({sqltext.closed(index.where)})" if index.where else ""),
+            query=sqltext.closed(index.query) if index.query else None,
+            comment=f"Of the mapping {mapping.name}."
+            + (f" For: {index.query}" if index.query else ""),
+        )
+        for raw, index in mapping.document.indexes.items()
+    ]
+
+
+@dataclass(frozen=True)
+class LeavingColumn:
+    """A column that contract takes out of the source.
+
+    Attributes:
+        name: the source column, quoted where it must be.
+        raw: the same as it is.
+        hidden: what it is called while a revert fills it, unseen.
+        differs: whether what `archived` and `excluded` hold differs.
+        changed: whether OLD and NEW differ in it.
+        restoring: what SET says to fill it from `archived`.
+        lacks: whether what `source` (by its hidden name) and `archived` hold differs.
+    """
+
+    name: str
+    raw: str
+    hidden: str
+    differs: str
+    changed: str
+    restoring: str
+    lacks: str
+
+
+def _leaving_column(mapping: Mapping, place: int, name: str) -> LeavingColumn:
+    quoted, hidden = sqltext.ident(name), f"pgtandem_old_{place}"
+    declared = mapping.document.source.columns[name]
+    return LeavingColumn(
+        name=quoted,
+        raw=name,
+        hidden=hidden,
+        differs=sqltext.differ(f"archived.{quoted}", f"excluded.{quoted}", declared),
+        changed=sqltext.differ(f"OLD.{quoted}", f"NEW.{quoted}", declared),
+        restoring=f"{hidden} = archived.{quoted}",
+        lacks=sqltext.differ(f"source.{hidden}", f"archived.{quoted}", declared),
+    )
 
 
 def _sql_column(mapping: Mapping, column: Column) -> SqlColumn:
     # An initial column is not compared, so its assignment may cast as it likes.
-    cast = not column.initial and (
+    cast = bool(not column.initial or column.path) and (
         column.plain is None
         or sqltext.needs_cast(mapping.document.source.columns[column.plain], column.type)
     )
     value = f"source.{column.expression}" if column.plain else column.expression
-    name = sqltext.ident(column.name)
+    value = sqltext.cast(value, column.type) if cast else value
+    name = sqltext.ident(sqltext.fitting(column.name))
     return SqlColumn(
         raw=column.name,
         name=name,
+        document=sqltext.ident(column.document),
+        path=column.path,
         type=column.type,
-        expr=sqltext.cast(value, column.type) if cast else value,
+        expr=documents.to_json(value, column.type) if column.path else value,
         plain=sqltext.ident(column.plain) if column.plain else None,
         cast=cast,
         reads=tuple(sqltext.ident(r) for r in column.reads),
@@ -139,6 +296,8 @@ def _sql_column(mapping: Mapping, column: Column) -> SqlColumn:
 def _back_value(mapping: Mapping, column: Column, back: str, expression: str, row: str) -> str:
     """The way back of one source column, over a row of the target in a PL/pgSQL variable."""
     declared = mapping.document.source.columns[back]
+    if column.path and column.plain == back and expression == sqltext.ident(column.name):
+        return documents.typed(f"{row}.{sqltext.ident(column.document)}", column.path, declared)
     if column.plain == back and expression == sqltext.ident(column.name):
         value = f"{row}.{sqltext.ident(column.name)}"
         return sqltext.cast(value, declared) if sqltext.needs_cast(declared, column.type) else value
@@ -158,13 +317,7 @@ class Context:
         self.schema = f"pgtandem_{mapping.name}"
         self.settings = mapping.settings()
         self.text = document.model_dump_json(by_alias=True)
-        self.source = sqltext.qualified(source.table)
-        self.target = sqltext.qualified(target.table)
-        parts = sqltext.split_name(source.table)
-        assert parts is not None
-        self.source_schema = sqltext.ident(parts[0])
-        self.archive_schema = sqltext.ident(document.contract.archive)
-        self.archived = f"{self.archive_schema}.{sqltext.ident(parts[1])}"
+        self._name_tables(document)
         self.filter = sqltext.closed(source.filter) if source.filter else None
         self.record = document.sync.mode == "record"
         self.both = document.sync.ways == "both"
@@ -180,22 +333,32 @@ class Context:
         self.one_way = [by_name[c.name] for c in mapping.synced if not c.back]
         # Every value is a field of the row or a constant, so a plain VALUES will do.
         self.fields_only = not self.filter and all(c.plain or not c.reads for c in self.columns)
+        # An update may bring over those parts of documents alone that it changed.
+        self.in_steps = self.fields_only and any(c.path for c in self.synced)
         # Columns of the target that may follow from a source column which another one writes back.
         self.derived = [c for c in self.synced if not c.plain or c in self.one_way]
-        self.plain_key = all(c.plain and not c.cast for c in self.key)
+        # The columns of the target that hold paths, and their names.
+        self.documents = {sqltext.ident(c.document): c.document for c in mapping.columns if c.path}
+        self.stored_columns = list(dict.fromkeys(c.document for c in self.columns))
+        self.images = [
+            Image(name, paths_in, f"v_image{n or ''}")
+            for n, name in enumerate(self.documents)
+            if (paths_in := [c for c in self.synced if c.path and c.document == name])
+        ]
+        # The key's columns in the source; None where one of them is no plain column of it.
+        self.source_key_array = (
+            _text_array([c.plain or "" for c in mapping.key_columns])
+            if all(c.plain and not c.cast for c in self.key)
+            else None
+        )
         self.key_reads = list(dict.fromkeys(r for k in self.key for r in k.reads))
         self.back = [
             BackColumn(
                 sqltext.ident(back),
                 _back_value(mapping, column, back, expression, "v_new"),
-                sqltext.differ(
-                    f"v_old.{sqltext.ident(column.name)}",
-                    f"v_new.{sqltext.ident(column.name)}",
-                    column.type,
-                    column.as_text,
-                ),
+                by_name[column.name].written("v_old", "v_new"),
                 by_name[column.name].same(
-                    by_name[column.name].expr, f"v_new.{sqltext.ident(column.name)}"
+                    by_name[column.name].expr, by_name[column.name].at("v_new")
                 ),
                 by_name[column.name] in self.key,
             )
@@ -204,21 +367,72 @@ class Context:
         ]
         self.back_rest = [b for b in self.back if not b.is_key]
         self._types = source.columns
+        self._key_names = [column.plain or "" for column in mapping.key_columns]
         self._reads = self._read_columns(mapping)
         self.old = [self._old_column(mapping, name) for name in source.columns]
-        self.old_only = [c for c in self.old if c.name not in {b.name for b in self.back}]
-        self.old_rest = [c for c in self.old if c.name not in {k.plain for k in self.key}]
+        self.old_written = [c for c in self.old if not c.generated]
+        self.old_only = [c for c in self.old_written if c.name not in {b.name for b in self.back}]
+        self.old_rest = [c for c in self.old_written if c.name not in {k.plain for k in self.key}]
+        self.generated = [c for c in self.old if c.generated]
+        self.generated_array = _text_array(list(document.contract.generated))
+
+        self.indexes = _sql_indexes(mapping)
+        self._name_leaving(mapping)
 
         self.key_array = _text_array(document.key)
         self.reads = [sqltext.ident(name) for name in self._reads]
         self.target_columns = [sqltext.ident(name) for name in target.columns]
         self.reads_array = _text_array(self._reads)
         self.source_array_of_columns = _text_array(list(source.columns))
+
+    def _name_tables(self, document: Document) -> None:
+        source, target = document.source, document.target
+        self.source = sqltext.qualified(source.table)
+        self.target = sqltext.qualified(target.table)
+        parts = sqltext.split_name(source.table)
+        assert parts is not None
+        self.source_schema = sqltext.ident(parts[0])
+        self.archive_schema = sqltext.ident(document.contract.archive)
+        self.archived = f"{self.archive_schema}.{sqltext.ident(parts[1])}"
         self.tables = f"{{{_element(self.source)}, {_element(self.target)}}}"
         self.archived_tables = (
             f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
+
+    def _name_leaving(self, mapping: Mapping) -> None:
+        columns = mapping.document.contract.columns or []
+        self.leaving = [
+            _leaving_column(mapping, place, name) for place, name in enumerate(columns, 1)
+        ]
+        gone = {c.name: c.hidden for c in self.leaving}
+        self.staying = [c.name for c in self.old if c.name not in gone]
+        self.hidden = gone
+        self.filter_stays = [
+            sqltext.ident(name)
+            for name in sqltext.mentioned(self.filter or "", self._types)
+            if sqltext.ident(name) not in gone
+        ]
+        self.archive_key_array = _text_array(self._key_names)
+
+    def trigger_name(self, ending: str) -> str:
+        """The name of a trigger on the source, one of TRIGGERS."""
+        # Fitted before the ending is put to it: triggers fire in the order of their names.
+        beginning = self.settings["sync"].get("trigger") or self.schema
+        return f"{sqltext.fitting(beginning, sqltext.MAX_NAME - len('_truncate'))}_{ending}"
+
+    def trigger(self, ending: str) -> str:
+        """The same as SQL."""
+        return sqltext.ident(self.trigger_name(ending))
+
+    @property
+    def plain_key(self) -> bool:
+        """Whether the key is made of plain columns of the source."""
+        return self.source_key_array is not None
+
+    def trigger_array(self) -> str:
+        """The names of all of them."""
+        return _text_array([self.trigger_name(ending) for ending in TRIGGERS])
 
     def tag(self, name: str) -> str:
         """A dollar quote that occurs nowhere in the mapping."""
@@ -253,7 +467,125 @@ class Context:
 
     def target_changed(self, separator: str) -> str:
         """A condition over OLD and NEW of the target: a synced column changed."""
-        return separator.join(c.differ(f"OLD.{c.name}", f"NEW.{c.name}") for c in self.synced)
+        conditions: dict[str, list[str]] = {}
+        for c in self.synced:
+            condition = c.written("OLD", "NEW")
+            conditions.setdefault(c.document if c.path else c.name, []).append(condition)
+        inner = "\n        OR "
+        return separator.join(
+            f"(OLD.{document} IS DISTINCT FROM NEW.{document} AND ("
+            f"\n           {inner.join(within)}))"
+            if document in self.documents
+            else within[0]
+            for document, within in conditions.items()
+        )
+
+    def stored(self, row: str) -> list[str]:
+        """What goes into each column of `stored_columns`, from `source`, a variable or `i`."""
+        values: dict[str, Any] = {}
+        for c in self.columns:
+            if c.path:
+                values.setdefault(c.document, []).append((c.path, c.stored(row)))
+            else:
+                values[c.document] = c.stored(row)
+        return [documents.build(v) if isinstance(v, list) else v for v in values.values()]
+
+    def assigned(self, columns: list[SqlColumn], row: str) -> list[str]:
+        """What SET says to bring columns of `t` up to a row.
+
+        Args:
+            columns: those to bring up.
+            row: `excluded`, `i` (the image), or a variable that holds a row of the source.
+        """
+        values: dict[str, Any] = {}
+        for c in columns:
+            if c.path:
+                at = f"excluded.{c.document} #> {documents.array(c.path)}"
+                value = at if row == "excluded" else c.stored(row)
+                values.setdefault(c.document, []).append((c.path, value))
+            else:
+                values[c.document] = f"{row}.{c.name}" if row in {"excluded", "i"} else c.over(row)
+        return [
+            f"{name} = "
+            + (
+                documents.merge(f"t.{name}", v, (self.documents[name],))
+                if isinstance(v, list)
+                else v
+            )
+            for name, v in values.items()
+        ]
+
+    def grafted(self, row: str) -> list[str]:
+        """The same for all synced columns, with the documents from the variables of `images`."""
+        return self.assigned([c for c in self.synced_rest if not c.path], row) + [
+            f"{d.name} = "
+            + documents.graft(
+                f"t.{d.name}", d.variable, [c.path for c in d.columns], (self.documents[d.name],)
+            )
+            for d in self.images
+        ]
+
+    def inserted(self, row: str) -> list[str]:
+        """`stored`, with the documents from the variables of `images` where they have it all."""
+        whole = {d.name: d.variable for d in self.images}
+        for c in self.initial:
+            whole.pop(c.document, None)
+        columns = zip(self.stored_columns, self.stored(row), strict=True)
+        return [whole.get(name, value) for name, value in columns]
+
+    def kept(self, row: str) -> list[str]:
+        """Conditions over `t`, just written: it holds what `row` and the images say.
+
+        A document contains what was put into it; an array could contain more than that.
+        """
+        conditions = [c.same(c.at("t"), c.over(row)) for c in self.synced if not c.path]
+        for d in self.images:
+            for c in d.columns:
+                if not documents.is_scalar(c.type):
+                    at = documents.array(c.path)
+                    conditions.append(f"(t.{d.name} #> {at} = {d.variable} #> {at}) IS NOT false")
+            conditions.append(f"t.{d.name} @> {d.variable}")
+        return conditions
+
+    def changed_image(self, image: Image) -> str:
+        """What an update from OLD to NEW of the source changed of it, by the first steps."""
+        steps: dict[str, list[SqlColumn]] = {}
+        for c in image.columns:
+            steps.setdefault(c.path[0], []).append(c)
+        leaves = [(c.path, c.stored("v_new")) for c in image.columns]
+        wanted = {step: self._differs(c) for step, c in steps.items()}
+        return documents.build_some(leaves, wanted, -3)
+
+    def _differs(self, columns: list[SqlColumn]) -> str:
+        """A condition over OLD and NEW of the source: something these columns read changed."""
+        read = dict.fromkeys(r for c in columns for r in c.reads)
+        return (
+            "\n     OR ".join(
+                sqltext.differ(f"OLD.{r}", f"NEW.{r}", self._types[name])
+                for name in self._types
+                if (r := sqltext.ident(name)) in read
+            )
+            or "false"
+        )
+
+    def source_key_is(self, alias: str) -> str:
+        """The same of a row of the source, or of its archive."""
+        return " AND ".join(f"{alias}.{k.plain} = v_key{n}" for n, k in enumerate(self.key, 1))
+
+    def source_key_of(self, row: str) -> str:
+        """The key of a row of the source, as elements of a JSON array."""
+        return ", ".join(k.keyed(f"{row}.{k.plain}") for k in self.key)
+
+    def source_keys(self, one: str, other: str) -> str:
+        """A condition: two rows of the source, or of its archive, have one key."""
+        return " AND ".join(f"{one}.{k.plain} = {other}.{k.plain}" for k in self.key)
+
+    def source_key_in(self, alias: str, key: str) -> str:
+        """A condition: a row of the source has the key in a JSON array."""
+        return " AND ".join(
+            f"{alias}.{k.plain} = {sqltext.cast(f'({key} ->> {n})', self._types[c])}"
+            for n, (k, c) in enumerate(zip(self.key, self._key_names, strict=True))
+        )
 
     def key_is(self, alias: str) -> str:
         """A condition: a row has the key in the variables v_key1, v_key2, ..."""
@@ -269,12 +601,24 @@ class Context:
     def _old_column(self, mapping: Mapping, name: str) -> OldColumn:
         quoted = sqltext.ident(name)
         changed = sqltext.differ(f"v_old.{quoted}", f"v_new.{quoted}", self._types[name])
+        expression = mapping.document.contract.generated.get(name)
+        if expression is not None:
+            # PostgreSQL lets no generated column read another one.
+            reads = [
+                self._old_column(mapping, n) for n in sqltext.mentioned(expression, self._types)
+            ]
+            row = ", ".join(f"{c.view} AS {c.name}" for c in reads)
+            value = f"(SELECT ({expression}) FROM (SELECT {row}) AS source)"  # noqa: S608
+            return OldColumn(quoted, value, changed, _over(f"({expression})", "v_new", "source"))
         for column in mapping.synced:
             expression = (column.back or {}).get(name)
             if expression is None:
                 continue
             target = f"target.{sqltext.ident(column.name)}"
-            if expression == sqltext.ident(column.name):
+            if column.path and expression == sqltext.ident(column.name):
+                document = f"target.{sqltext.ident(column.document)}"
+                value = documents.typed(document, column.path, self._types[name])
+            elif expression == sqltext.ident(column.name):
                 cast = sqltext.needs_cast(self._types[name], column.type)
                 value = sqltext.cast(target, self._types[name]) if cast else target
             else:
@@ -318,6 +662,8 @@ def environment() -> jinja2.Environment:
     )
     made.filters["sql_escape"] = lambda text: str(text).replace("'", "''")
     made.filters["sql_literal"] = _sql_literal
+    # What goes through format(): names may have a % in them.
+    made.filters["query"] = lambda text: text.replace("%", "%%").replace("[relation]", "%s")
     made.filters["comment"] = lambda text: "\n".join(
         textwrap.wrap(text, 97, initial_indent="-- ", subsequent_indent="-- ")
     )
@@ -346,7 +692,12 @@ class Former:
     phase: str
 
 
-def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dict[Path, str]:
+def scripts(
+    mapping: Mapping,
+    project: str,
+    former: Former | None = None,
+    former_index: str | None = None,
+) -> dict[Path, str]:
     """Every rendered script by its path in the Sqitch project.
 
     Args:
@@ -354,6 +705,7 @@ def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dic
         project: the name of the Sqitch project, for the headers.
         former: what the mapping was before a rework; then expand goes from that to this in one
             transaction, and back in its revert, and sync finds its work done.
+        former_index: the deploy script of index before its rework; the revert leaves its indexes.
     """
     context = Context(mapping, project)
     rendered: dict[Path, str] = {}
@@ -367,8 +719,13 @@ def scripts(mapping: Mapping, project: str, former: Former | None = None) -> dic
         rendered[Path(kind) / f"{mapping.name}_{phase}.sql"] = script
 
     for phase in phases(mapping):
+        more: dict[str, Any] = {}
+        if phase == "index":
+            dropped = [i for i in context.indexes if not _builds(former_index or "", i)]
+            more = {"dropped": dropped, "reworked": former_index is not None}
+        by = "_columns" if phase == "contract" and context.leaving else ""
         for kind in KINDS:
-            add(kind, phase, f"{phase}_{kind}.sql.j2")
+            add(kind, phase, f"{phase}{by}_{kind}.sql.j2", **more)
     if former:
         parts = [rendered[Path("deploy") / f"{mapping.name}_{p}.sql"] for p in PHASES[:2]]
         was = [former.expand, former.sync]
@@ -386,6 +743,11 @@ def _bodies(parts: list[str]) -> str:
     )
 
 
+def _builds(script: str, index: SqlIndex) -> bool:
+    """Whether a deploy script of index builds an index of that name."""
+    return bool(re.search(rf"IF NOT EXISTS\s+{re.escape(index.name)}\s", script))
+
+
 def _tidy(lines: list[str]) -> str:
     """Never two empty lines in a row."""
     kept: list[str] = []
@@ -397,14 +759,21 @@ def _tidy(lines: list[str]) -> str:
 
 def phases(mapping: Mapping) -> tuple[str, ...]:
     """The phases a mapping has; without a plain key there is no view that could stand for it."""
-    plain = all(column.plain for column in mapping.key_columns)
-    return PHASES if plain else PHASES[:-1]
+    without = {
+        "index": not mapping.document.indexes,
+        "contract": not all(column.plain for column in mapping.key_columns),
+    }
+    return tuple(phase for phase in PHASES if not without.get(phase))
 
 
 def requires(mapping: Mapping, phase: str, reworked: bool = False) -> list[str]:
     """The Sqitch changes that a phase requires."""
     own = list(mapping.document.requires) if phase == "expand" else []
-    before = PHASES.index(phase) - 1
-    previous = [f"{mapping.name}_{PHASES[before]}"] if before >= 0 else []
+    own_phases = phases(mapping)
+    before = own_phases.index(phase) - 1
+    previous = [f"{mapping.name}_{own_phases[before]}"] if before >= 0 else []
     engine = [*REQUIRES[phase], *(REWORK_REQUIRES if reworked and phase == "expand" else ())]
+    engine += BY_COLUMNS if phase == "contract" and mapping.document.contract.columns else ()
+    if phase == "expand" and any(c.path for c in mapping.columns):
+        engine.extend(PATH_REQUIRES)
     return [*own, *previous, *engine]

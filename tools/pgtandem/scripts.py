@@ -58,7 +58,9 @@ def change(mapping: Mapping, phase: str) -> str:
 
 def compare(project: Project, mapping: Mapping) -> list[Script]:
     """Every script of a mapping, as it is and as it should be."""
-    rendered = render.scripts(mapping, project.name, _former(project, mapping))
+    rendered = render.scripts(
+        mapping, project.name, _former(project, mapping), _former_index(project, mapping)
+    )
     found = []
     for path, text in rendered.items():
         kind, phase = path.parts[0], path.stem.removeprefix(f"{mapping.name}_")
@@ -78,19 +80,26 @@ def _former(project: Project, mapping: Mapping) -> render.Former | None:
     tag = project.reworked_from(change(mapping, "expand"))
     if tag is None:
         return None
-    texts = {}
-    for phase in ("expand", "sync"):
-        script = project.script("deploy", change(mapping, phase), tag)
-        if not script.is_file():
-            raise PgtandemError(
-                f"{script} is missing.",
-                detail="It is what the mapping was before its rework; its revert is made from it.",
-                hint="Sqitch wrote it at the rework: take it from your version control.",
-            )
-        texts[phase] = script.read_text(encoding="utf-8")
+    expand, sync = (_kept(project, mapping, phase, tag) for phase in ("expand", "sync"))
     backfilled = project.script("deploy", change(mapping, "backfill"), tag).is_file()
-    phase = "backfill" if backfilled else "sync"
-    return render.Former(tag, texts["expand"], texts["sync"], phase)
+    return render.Former(tag, expand, sync, "backfill" if backfilled else "sync")
+
+
+def _former_index(project: Project, mapping: Mapping) -> str | None:
+    tag = project.reworked_from(change(mapping, "index"))
+    return _kept(project, mapping, "index", tag) if tag else None
+
+
+def _kept(project: Project, mapping: Mapping, phase: str, tag: str) -> str:
+    """The deploy script of a phase as it was at a tag."""
+    script = project.script("deploy", change(mapping, phase), tag)
+    if not script.is_file():
+        raise PgtandemError(
+            f"{script} is missing.",
+            detail="It is what the mapping was before its rework; its revert is made from it.",
+            hint="Sqitch wrote it at the rework: take it from your version control.",
+        )
+    return script.read_text(encoding="utf-8")
 
 
 def write(project: Project, mapping: Mapping, *, force: bool = False) -> list[Script]:
@@ -108,6 +117,8 @@ def write(project: Project, mapping: Mapping, *, force: bool = False) -> list[Sc
     if not force:
         _refuse_foreign(found)
         _refuse_deployed(project, mapping, found)
+    if "index" in missing_changes(project, mapping):
+        project.take_out(change(mapping, "contract"))  # and put it back behind it
     for phase in missing_changes(project, mapping):
         needs = render.requires(mapping, phase)
         project.add(change(mapping, phase), needs, render.NOTES[phase])
@@ -121,31 +132,38 @@ def write(project: Project, mapping: Mapping, *, force: bool = False) -> list[Sc
 def rework(project: Project, mapping: Mapping) -> list[Script]:
     """Let Sqitch rework the phases, then write the scripts; nothing where nothing differs.
 
-    A contract in the plan moves behind them: it comes last, and is not deployed yet.
+    Where nothing but the indexes changed, index alone. A contract in the plan moves behind them: it
+    comes last, and is not deployed yet.
     """
     found = compare(project, mapping)
     if all(script.state in {"equal", "missing"} for script in found):
         return write(project, mapping)
     _refuse_foreign(found)
-    if absent := missing_changes(project, mapping):
+    missing = missing_changes(project, mapping)
+    if absent := [phase for phase in missing if phase != "index"]:
         raise PgtandemError(
             f"The mapping {mapping.name} has no {absent[0]} in {project.plan}.",
             hint="Only what was deployed is reworked: render it without --rework.",
         )
     contract = project.take_out(change(mapping, "contract"))
-    if not project.has_tag_after(change(mapping, "backfill")):
+    differing = {s.phase for s in found if s.kind == "deploy" and s.state == "differs"}
+    image = render.PHASES[:3] if differing.intersection(render.PHASES[:3]) else ()
+    index = "index" in render.phases(mapping) and "index" not in missing
+    phases = [*image, *(["index"] if index and (image or "index" in differing) else [])]
+    if phases and not project.has_tag_after(change(mapping, phases[-1])):
         old = _former_hash(found)
         names = [f"{mapping.name}-{old}", *(f"{mapping.name}-{old}-{n}" for n in range(2, 100))]
         project.tag(
             next(name for name in names if name not in project.tags()),
             f"The mapping {mapping.name} before it changed.",
         )
-    for phase in render.PHASES[:3]:
+    for phase in phases:
         extra = list(render.REWORK_REQUIRES) if phase == "expand" else []
         project.rework(change(mapping, phase), extra, f"{render.NOTES[phase]}, reworked")
-    if contract:
-        needs = render.requires(mapping, "contract")
-        project.add(change(mapping, "contract"), needs, render.NOTES["contract"])
+    added = [*(["index"] if "index" in missing else []), *(["contract"] if contract else [])]
+    for phase in added:
+        needs = render.requires(mapping, phase)
+        project.add(change(mapping, phase), needs, render.NOTES[phase])
     return write(project, mapping, force=True)
 
 

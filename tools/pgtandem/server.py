@@ -75,6 +75,7 @@ class Server:
         directory: Path | None = None,
         *,
         fsync: bool = False,
+        standby_of: Server | None = None,
     ) -> Self:
         """Start a server and wait until it takes connections.
 
@@ -84,6 +85,7 @@ class Server:
             directory: where to make the server's own directory; the system's temporary one if
                 not given.
             fsync: whether commits reach the disk, for measurements that should cost what they do.
+            standby_of: a running server, of the same version, of which to make a hot standby.
 
         Raises:
             PgtandemError: where the server is not installed or does not start.
@@ -94,6 +96,7 @@ class Server:
             "settings": (DURABLE if fsync else THROW_AWAY)
             | (_extension_path() if version == EMBEDDED else {})
             | dict(settings or {}),
+            "standby_of": standby_of.tcp_dsn() if standby_of else None,
         }
         process = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("keeper.py"))],

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
-from pgtandem import sqltext
+from pgtandem import documents, sqltext
 from pgtandem.errors import PgtandemError
 
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -24,8 +24,13 @@ MappingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$"
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(ms|s|min|h|d)$")]
 Size = Annotated[str, StringConstraints(pattern=r"^\d+\s?(kB|MB|GB|TB)$")]
 Figure = Annotated[float, Field(ge=0)]
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Sections that say nothing about what a row of the target should be.
+UNHASHED = {"areas", "backfill", "indexes", "gate", "contract"}
 # Variables of the rendered functions: a column of that name would be read in their place.
-OURS = re.compile(r"v_(key\d+|old|new|op|was|kept|found|depth|state|sqlstate|message|result|rows)")
+OURS = re.compile(
+    r"v_(key\d+|old|new|op|was|in|empty|kept|found|depth|state|sqlstate|message|result|rows)"
+)
 TYPE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))?( \w+)*(\([^()\';]*\))?( \w+)*(\[\d*\])*')
 
 
@@ -70,6 +75,10 @@ class ColumnForm(Strict):
     equality: Literal["text"] | None = Field(
         None, description="Compare as text, where the type's own equality is too coarse."
     )
+    type: Name | None = Field(
+        None,
+        description="Of the value at a path of a JSONB document; without it, the source column's.",
+    )
 
 
 class Sync(Strict):
@@ -87,6 +96,11 @@ class Sync(Strict):
     truncate: Literal["refuse", "follow"] = Field(
         "refuse", description="What a TRUNCATE of the source does."
     )
+    trigger: Name | None = Field(
+        None,
+        description="How the names of the triggers on the source begin; pgtandem_<mapping> if not "
+        "given.",
+    )
 
 
 class Backfill(Strict):
@@ -97,6 +111,21 @@ class Backfill(Strict):
     max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
     max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
     max_wal_rate: Size | None = Field(None, description="WAL in a second.")
+
+
+class Index(Strict):
+    """An index on the target, built beside the writers when all is copied."""
+
+    on: Name = Field(description="What it is on, in parentheses, as CREATE INDEX has it.")
+    using: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")] = Field(
+        "btree", description="The access method: btree, gin, ..."
+    )
+    where: Name | None = Field(None, description="Condition of a partial index.")
+    unique: bool = Field(False, description="Whether it is unique.")
+    query: Name | None = Field(
+        None,
+        description="A SELECT of the application that is to use it; needed unless it is unique.",
+    )
 
 
 class Threshold(Strict):
@@ -128,7 +157,12 @@ class Gate(Strict):
 class Contract(Strict):
     """The end of the old table."""
 
-    archive: Name = Field("pgtandem_archive", description="Schema that the old table moves to.")
+    columns: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="Columns of the source that leave it; without them the whole table does."
+    )
+    archive: Name = Field(
+        "pgtandem_archive", description="Schema that the old table, or its old values, move to."
+    )
     max_age: Duration = Field("1h", description="How old the clean comparison may be.")
     max_old_reads: Annotated[int, Field(ge=0)] = Field(
         100, description="Scans of the old table since the comparison that no write explains."
@@ -136,6 +170,11 @@ class Contract(Strict):
     old_roles: list[Name] = Field(
         default_factory=list,
         description="Roles that must have no session: readers of the old side.",
+    )
+    generated: dict[Name, str] = Field(
+        default_factory=dict,
+        description="Stored generated columns of the source, each with its expression: the view "
+        "computes them and writes them nowhere.",
     )
 
 
@@ -153,10 +192,19 @@ class Document(Strict):
     key: list[Name] = Field(min_length=1, description="Target columns that identify a row.")
     columns: dict[Name, Name | ColumnForm] = Field(
         min_length=1,
-        description="Target column: a source column, a SQL expression, or the full form.",
+        description="Target column, or path in a JSONB column (profile.account.email): a source "
+        "column, a SQL expression, or the full form.",
+    )
+    areas: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Columns that belong together, under a name that comparisons report by; a.b.* "
+        "stands for every path that begins so.",
     )
     sync: Sync = Field(default_factory=lambda: Sync.model_validate({}))
     backfill: Backfill = Field(default_factory=lambda: Backfill.model_validate({}))
+    indexes: dict[Name, Index] = Field(
+        default_factory=dict, description="Indexes on the target by their names."
+    )
     gate: Gate = Field(default_factory=lambda: Gate.model_validate({}))
     contract: Contract = Field(default_factory=lambda: Contract.model_validate({}))
 
@@ -166,7 +214,9 @@ class Column:
     """One column of the target, resolved.
 
     Attributes:
-        name: the target's column.
+        name: the target's column, or the path in one as the mapping writes it.
+        document: the target's column; another than the name where that is a path.
+        path: the steps of the path; () where there is none.
         type: its declared type.
         expression: SQL over a source row.
         plain: the source column, where the expression is just that.
@@ -177,6 +227,8 @@ class Column:
     """
 
     name: str
+    document: str
+    path: documents.Path
     type: str
     expression: str
     plain: str | None
@@ -188,10 +240,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A valid mapping: the document, its resolved columns and the hash that scripts carry."""
+    """A valid mapping: the document, its resolved columns and the hash that scripts carry.
+
+    Attributes:
+        areas: the synced columns of each area by its name; where there are any, under None those
+            that are in none.
+    """
 
     document: Document
     columns: tuple[Column, ...]
+    areas: dict[str | None, list[str]]
     hash: str
 
     @property
@@ -213,7 +271,11 @@ class Mapping:
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
         sections = {"sync", "backfill", "gate", "contract"}
-        return self.document.model_dump(mode="json", include=sections, exclude_none=True)
+        return self.document.model_dump(mode="json", include=sections, exclude_none=True) | (
+            {"areas": [{"area": n, "columns": c} for n, c in self.areas.items()]}
+            if self.areas
+            else {}
+        )
 
 
 class _Mistakes:
@@ -304,16 +366,25 @@ def load(path: Path) -> Mapping:
         mistakes.stop_if_any()
         raise
     _check_names(document, mistakes)
+    _check_trigger(document, mistakes)
+    _check_indexes(document, mistakes)
     _check_expressions(document, mistakes)
     mistakes.stop_if_any()
     columns = tuple(_columns(document, mistakes))
     _check(document, columns, mistakes)
+    areas = _areas(document, columns, mistakes)
     mistakes.stop_if_any()
-    canonical = json.dumps(
-        document.model_dump(mode="json", by_alias=True, exclude={"backfill", "gate", "contract"}),
-        sort_keys=True,
+    meaning = document.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude=UNHASHED,
+        # A key that a later version adds must not change what an older mapping is.
+        exclude_defaults=True,
     )
-    return Mapping(document, columns, hashlib.sha256(canonical.encode()).hexdigest())
+    if document.contract.columns:
+        meaning["contract"] = {"columns": document.contract.columns}
+    canonical = json.dumps(meaning, sort_keys=True)
+    return Mapping(document, columns, areas, hashlib.sha256(canonical.encode()).hexdigest())
 
 
 def _add_undecided(mistakes: _Mistakes, tree: CommentedMap) -> None:
@@ -339,6 +410,15 @@ def _plain(node: Any) -> Any:
     return str(node) if type(node).__module__.startswith("ruamel") else node
 
 
+# What pydantic calls by the names of Python's types.
+KINDS = {
+    "string_type": "a text",
+    "list_type": "a list, as in [id]",
+    "dict_type": "a map, name: value",
+    "model_type": "a section of keys",
+}
+
+
 def _add_invalid(
     mistakes: _Mistakes, location: tuple[int | str, ...], kind: str, message: str
 ) -> None:
@@ -361,6 +441,8 @@ def _add_invalid(
         message = "is missing"
     elif "pattern" in kind:
         message = message.replace("String should match pattern", "should match")
+    elif kind in KINDS:
+        message = f"should be {KINDS[kind]}"
     mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
 
 
@@ -372,7 +454,7 @@ def _check_names(document: Document, mistakes: _Mistakes) -> None:
                 mistakes.add(
                     where, f'"{name}" is longer than PostgreSQL\'s {sqltext.MAX_NAME} bytes'
                 )
-            if re.search(r"[\x00-\x1f\x7f]", name):
+            if CONTROL.search(name):
                 mistakes.add(where, f"{name!r} has a control character in it")
             if OURS.fullmatch(name):
                 mistakes.add(where, f'"{name}" is a variable of the rendered functions; rename it')
@@ -388,6 +470,27 @@ def _check_names(document: Document, mistakes: _Mistakes) -> None:
             )
 
 
+def _check_indexes(document: Document, mistakes: _Mistakes) -> None:
+    for name, index in document.indexes.items():
+        where = ("indexes", name)
+        if sqltext.fitting(name) != name or CONTROL.search(name):
+            mistakes.add(where, f"indexes: {name!r} is no name of an index, or too long")
+        if index.query is None and not index.unique:
+            mistakes.add(where, f"indexes.{name}: give the query that is to use it")
+        for key, text in (("on", index.on), ("where", index.where), ("query", index.query)):
+            if text and (flaw := sqltext.flaw(text)):
+                mistakes.add((*where, key), f"indexes.{name}.{key}: {flaw}")
+        if not index.on.startswith("("):
+            mistakes.add((*where, "on"), f"indexes.{name}.on: write it in parentheses")
+        if index.query and not re.match(r"(?i)(select|with)\b", index.query):
+            mistakes.add((*where, "query"), f"indexes.{name}.query: it is no SELECT")
+
+
+def _check_trigger(document: Document, mistakes: _Mistakes) -> None:
+    if CONTROL.search(document.sync.trigger or ""):
+        mistakes.add(("sync", "trigger"), "sync.trigger: a name has a control character in it")
+
+
 def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
     expressions: list[tuple[tuple[str, ...], str | None]] = [
         (("source", "filter"), document.source.filter)
@@ -400,6 +503,9 @@ def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
         expressions += [((*where, "from"), entry.from_), ((*where, "initial"), entry.initial)]
         if isinstance(entry.back, dict):
             expressions += [((*where, "back", key), value) for key, value in entry.back.items()]
+    expressions += [
+        (("contract", "generated", k), v) for k, v in document.contract.generated.items()
+    ]
     for where, text in expressions:
         plain = where[-1] != "filter" and text in document.source.columns
         flaw = sqltext.flaw(text) if text is not None and not plain else None
@@ -408,12 +514,9 @@ def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
 
 
 def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
-    source, target = document.source.columns, document.target.columns
+    source = document.source.columns
     for name, entry in document.columns.items():
         where = ("columns", name)
-        if name not in target:
-            mistakes.add(where, f'the target has no column "{name}"{nearest(name, target)}')
-            continue
         form = (
             entry if isinstance(entry, ColumnForm) else ColumnForm.model_validate({"from": entry})
         )
@@ -422,6 +525,10 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
             continue
         written = form.from_ if form.from_ is not None else form.initial or ""
         plain = written if written in source else None
+        place = _place(document, name, form, plain, mistakes)
+        if place is None:
+            continue
+        column_, path, declared = place
         text = plain or sqltext.closed(written)
         back: dict[str, str] | None = None
         if isinstance(form.back, dict):
@@ -450,10 +557,10 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
                 f"columns.{name}: an expression needs its way back (back: {{source column: "
                 "expression}) or back: none, or sync.ways: forward",
             )
-        if plain and sqltext.zone_dependent(source[plain], target[name]):
+        if plain and sqltext.zone_dependent(source[plain], declared):
             mistakes.add(
                 where,
-                f"columns.{name}: {source[plain]} to {target[name]} depends on the TimeZone of "
+                f"columns.{name}: {source[plain]} to {declared} depends on the TimeZone of "
                 f"the session; write {plain} AT TIME ZONE 'UTC', or your zone",
             )
         if plain:
@@ -462,7 +569,9 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
             expression = text if form.initial is not None else f"({text})"
         yield Column(
             name=name,
-            type=target[name],
+            document=column_,
+            path=path,
+            type=declared,
             expression=expression,
             plain=plain,
             initial=form.initial is not None,
@@ -472,8 +581,56 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
         )
 
 
+def _place(
+    document: Document, name: str, form: ColumnForm, plain: str | None, mistakes: _Mistakes
+) -> tuple[str, documents.Path, str] | None:
+    """What a name of `columns` stands for: a target's column, the path in it, the value's type."""
+    target, where = document.target.columns, ("columns", name)
+    if name in target:
+        if form.type:
+            mistakes.add(where, f"columns.{name}: type is for a path; a column has its own")
+        return name, (), target[name]
+    column, path = documents.split(name) or (name, ())
+    declared = form.type or (document.source.columns[plain] if plain else "")
+    mistake = None
+    if column not in target:
+        mistake = f'the target has no column "{column}"{nearest(column, target)}'
+    elif sqltext.base_type(target[column]) != "jsonb":
+        mistake = f'columns.{name}: a path needs a jsonb column, "{column}" is {target[column]}'
+    elif not declared:
+        mistake = f"columns.{name}: the value of an expression needs its type"
+    elif not TYPE.fullmatch(declared):
+        mistake = f'columns.{name}: "{declared}" is no type, as in varchar(20) or shop.size'
+    elif form.equality:
+        mistake = f"columns.{name}: equality is not for a path, it compares as JSON"
+    elif sqltext.base_type(declared) in {"timestamptz[]", "timetz[]"}:
+        mistake = (
+            f"columns.{name}: the JSON of {declared} depends on the TimeZone of the session; "
+            "write an expression of another type, and its way back"
+        )
+    if mistake:
+        mistakes.add(where, mistake)
+        return None
+    return column, path, declared
+
+
+def _check_paths(columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    """No path may lead through what another entry of `columns` writes."""
+    places = {(c.document, *c.path): c.name for c in columns}
+    for place, name in places.items():
+        for steps in range(1, len(place)):
+            if place[:steps] in places:
+                mistakes.add(
+                    ("columns", name),
+                    f'columns.{name}: "{places[place[:steps]]}" is mapped, too; map the whole or '
+                    "its parts",
+                )
+                break
+
+
 def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
     by_name = {c.name: c for c in columns}
+    _check_paths(columns, mistakes)
     if sqltext.split_name(document.source.table) == sqltext.split_name(document.target.table):
         mistakes.add(("target", "table"), "target.table: source and target are the same table")
     for position, name in enumerate(document.key):
@@ -482,6 +639,8 @@ def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes)
             mistakes.add(
                 ("key", position), f'key: "{name}" is no mapped column{nearest(name, by_name)}'
             )
+        elif column.path:
+            mistakes.add(("key", position), f'key: "{name}" is a path; a key is a column')
         elif column.initial:
             mistakes.add(("key", position), f'key: "{name}" is initial, so it identifies nothing')
         elif not sqltext.identifies(column.type):
@@ -495,10 +654,24 @@ def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes)
                 ("key", position),
                 f'key: "{name}" must be a plain source column for a sync both ways',
             )
+    if document.contract.columns:
+        _check_leaving(document, columns, mistakes)
     if len(set(document.key)) != len(document.key):
         mistakes.add(("key",), "key: a column stands there twice")
     if not any(not c.initial for c in columns):
         mistakes.add(("columns",), "columns: all are initial, so nothing would be kept equal")
+    _check_back(document, columns, mistakes)
+
+
+def _check_back(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    generated = document.contract.generated
+    for name in generated:
+        if name not in document.source.columns:
+            mistakes.add(
+                ("contract", "generated", name),
+                f'contract.generated: "{name}" is no column of the source'
+                f"{nearest(name, document.source.columns)}",
+            )
     written: dict[str, str] = {}
     for column in columns if document.sync.ways == "both" else ():
         for back in column.back or {} if not column.initial else ():
@@ -509,6 +682,85 @@ def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes)
                     "give one of them back: none",
                 )
             written[back] = column.name
+            if back in generated:
+                mistakes.add(
+                    ("columns", column.name),
+                    f'"{column.name}" writes {back} on the way back, which the source generates; '
+                    "give it back: none",
+                )
+
+
+def _areas(
+    document: Document, columns: tuple[Column, ...], mistakes: _Mistakes
+) -> dict[str | None, list[str]]:
+    """The columns of each area, as Mapping has them."""
+    compared = {c.name: c for c in columns if not c.initial and c.name not in document.key}
+    areas: dict[str | None, list[str]] = {}
+    taken: dict[str, str] = {}
+    for area, patterns in document.areas.items():
+        areas[area] = []
+        for position, pattern in enumerate(patterns):
+            found = [name for name, column in compared.items() if _matches(column, pattern)]
+            problems = [
+                f'"{name}" is in the area "{taken[name]}" already'
+                for name in found
+                if name in taken
+            ] or ([] if found else [_not_compared(pattern, list(compared), columns)])
+            for problem in problems:
+                mistakes.add(("areas", area, position), f"areas.{area}: {problem}")
+            areas[area] += found
+            taken |= dict.fromkeys(found, area)
+    rest = [name for name in compared if name not in taken]
+    return areas | ({None: rest} if areas and rest else {})
+
+
+def _matches(column: Column, pattern: str) -> bool:
+    """Whether an entry of an area means the column: its name, or a.b.* for what begins so."""
+    if not pattern.endswith(".*"):
+        return column.name == pattern
+    first, path = documents.split(pattern[:-1] + "x") or (pattern, ())
+    steps = (first, *path[:-1])
+    return bool(column.path) and (column.document, *column.path)[: len(steps)] == steps
+
+
+def _not_compared(pattern: str, compared: list[str], columns: tuple[Column, ...]) -> str:
+    for column in columns:
+        if column.name == pattern:
+            why = "initial" if column.initial else "of the key"
+            return f'"{pattern}" is {why}, so it never differs'
+    return f'"{pattern}" is no column of the mapping{nearest(pattern, compared)}'
+
+
+def _check_leaving(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    """contract.columns: what is synced leaves, all of it, and the key stays."""
+    source, leaving = document.source.columns, document.contract.columns or []
+    where = ("contract", "columns")
+    key: set[str] = set()
+    for column in (c for c in columns if c.name in document.key):
+        key.update(column.reads)
+        if not column.plain:
+            mistakes.add(
+                where,
+                f'contract.columns: the key "{column.name}" must be a plain source column, by '
+                "which the old values are archived",
+            )
+    for position, name in enumerate(leaving):
+        if name not in source:
+            mistakes.add(
+                (*where, position), f'the source has no column "{name}"{nearest(name, source)}'
+            )
+        elif name in key:
+            mistakes.add((*where, position), f'contract.columns: "{name}" is of the key; it stays')
+        elif name in leaving[:position]:
+            mistakes.add((*where, position), f'contract.columns: "{name}" stands there twice')
+    for column in (c for c in columns if not c.initial):
+        for name in dict.fromkeys((*column.reads, *(column.back or {}))):
+            if name not in key and name not in leaving:
+                mistakes.add(
+                    where,
+                    f'contract.columns: "{name}" is kept equal by columns.{column.name}, so it '
+                    "must leave, too: what stays would no longer be synced",
+                )
 
 
 def json_schema() -> dict[str, Any]:

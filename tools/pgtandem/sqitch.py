@@ -64,6 +64,6 @@ def deploy(target: db.Target) -> None:
     if done.returncode:
         raise PgtandemError(
             "Sqitch did not deploy the engine; what it says is above.",
-            detail=f"The database was named by {target.origin}.",
+            detail=f"The database was named by {target.named_by}.",
             hint="Changes that were deployed stay; run pgtandem init again once it is mended.",
         )

@@ -52,6 +52,9 @@ ALIASES = {
     "time with time zone": "timetz",
     "bit varying": "varbit",
 }
+SAME_JSON = frozenset(
+    "smallint integer bigint numeric boolean uuid text varchar bpchar date timestamp".split()  # noqa: SIM905
+)
 TEXTS = frozenset({"text", "varchar"})
 TOKEN = re.compile(
     r"""
@@ -104,13 +107,13 @@ def qualified(table: str) -> str:
     return ".".join(ident(part) for part in parts)
 
 
-def fitting(name: str) -> str:
-    """The name, or where it is longer than 63 bytes its beginning and a hash of all of it."""
+def fitting(name: str, room: int = MAX_NAME) -> str:
+    """The name, or where it is longer than so many bytes its beginning and a hash of all of it."""
     data = name.encode()
-    if len(data) <= MAX_NAME:
+    if len(data) <= room:
         return name
     digest = hashlib.sha256(data).hexdigest()[:8]
-    return data[: MAX_NAME - 9].decode(errors="ignore") + "_" + digest
+    return data[: room - 9].decode(errors="ignore") + "_" + digest
 
 
 def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
@@ -207,6 +210,11 @@ def identifies(declared: str) -> bool:
     """Whether values of a type can be a key: they have an =, and equal ones look the same."""
     base = base_type(declared).rpartition(".")[2]
     return base not in AS_TEXT | {"jsonb", "record"} and not base.endswith("[]")
+
+
+def same_json_everywhere(declared: str) -> bool:
+    """Whether the JSON of a value is the same whatever the session's TimeZone and the like are."""
+    return base_type(declared) in SAME_JSON
 
 
 def needs_cast(declared_source: str, declared_target: str) -> bool:

@@ -62,7 +62,7 @@ def _describe(row: dict[str, Any]) -> str:
         words.append(f"{row['rows_per_second']:,}/s")
     if row["eta"] is not None:
         words.append(f"{row['eta']} to go")
-    words.append(f"{row['workers']} workers" if row["workers"] != 1 else "1 worker")
+    words.append(output.counted(row["workers"], "worker", "workers"))
     if row["failed"]:
         words.append(f"{row['failed']:,} set aside")
     if row["waiting_for"]:
@@ -106,7 +106,8 @@ def _judge(
 ) -> str:
     """The state in one word; raises what the workers raised, unless it does not matter any more."""
     errors = [error for future in futures if (error := future.exception())]
-    if final["copy_state"] == "complete":
+    refused = any(getattr(error, "sqlstate", None) == "TD007" for error in errors)
+    if final["copy_state"] == "complete" and not refused:
         return "complete"
     for error in errors:
         if not isinstance(error, psycopg.Error):
@@ -147,11 +148,12 @@ def command(
     max_time: float | None,
     as_json: bool,
 ) -> None:
-    """Copy what was in the source before its triggers, while everybody goes on writing.
+    """Copy what was in the source before its triggers existed.
 
-    Each chunk is a transaction of its own, of about 0.2 s. It locks no row of the source, unless it
-    has to overwrite what the target held before; then those of the chunk. Stop it with Ctrl-C and
-    run it again as you like: it goes on where it was. "pgtandem pause" lets it wait.
+    Everybody goes on writing. Each chunk is a transaction of its own, of about 0.2 s. It locks no
+    row of the source, unless it has to overwrite what the target held before; then those of the
+    chunk. Stop it with Ctrl-C and run it again as you like: it goes on where it was. "pgtandem
+    pause" lets it wait.
 
     Exit status: 0 the copy is complete, 1 stopped by --max-time, 2 error, 130 stopped by Ctrl-C.
     """
@@ -160,7 +162,7 @@ def command(
     began = time.monotonic()
     with db.postgres_errors(), sessions.interruptible():
         monitor = Monitor(target, name)
-        deployed.find(monitor.connection, name)
+        mapping = deployed.find(monitor.connection, name)
         before = monitor.progress()
         try:
             with (
@@ -193,15 +195,16 @@ def command(
             }
         )  # fmt: skip
     elif state == "complete":
-        click.echo(
+        output.say(
             f"{name}: the copy is complete. {rows:,} rows in {seconds:,.1f} s"
             f" ({rows / seconds:,.0f}/s), {final['rows_done']:,} in all."
         )
+        following = deployed.next_step(name, mapping.phase, "complete")
+        errors.print(f"Next: {following}")
     if state != "complete":
         how = "Stopped by its time limit" if state == "stopped" else "Interrupted"
         errors.print(
             f"{how} at {final['percent'] or 0} %: {rows:,} rows in {seconds:,.1f} s. What is"
-            f" copied stays; to go on from there: pgtandem backfill {name}",
-            soft_wrap=True,
+            f" copied stays; to go on from there: pgtandem backfill {name}"
         )
         context.exit(1 if state == "stopped" else INTERRUPTED_EXIT)

@@ -13,15 +13,11 @@ from typing import Any, Literal
 import click
 from psycopg import sql
 from psycopg.rows import dict_row
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from pgtandem import __version__, db, options, sqitch
+from pgtandem import __version__, db, options, output, sqitch, sqltext
 from pgtandem.errors import PgtandemError
 
 OLDEST_SERVER = 140000  # server_version_num: TID range scans, which the chunks need
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 @dataclass(frozen=True)
@@ -90,9 +86,10 @@ def check_database(target: db.Target) -> Iterator[Check]:
         registry = sqitch.registry()
         facts = connection.execute(db.load_query("doctor"), {"registry": registry}).fetchone()
         assert facts
+        role = sqltext.ident(facts["role_name"])
         yield Check(
             "connection", "ok",
-            f"{facts['database_name']} as {facts['role_name']}, named by {target.origin}",
+            f"{facts['database_name']} as {facts['role_name']}, named by {target.named_by}",
         )  # fmt: skip
         yield _judge(
             facts["server_version_num"] >= OLDEST_SERVER,
@@ -108,23 +105,23 @@ def check_database(target: db.Target) -> Iterator[Check]:
         yield _judge(
             facts["may_create"] or engine.state == "ok",
             "CREATE on the database", "yes" if facts["may_create"] else "no",
-            f"GRANT CREATE ON DATABASE {facts['database_name']} TO {facts['role_name']}",
+            f"GRANT CREATE ON DATABASE {sqltext.ident(facts['database_name'])} TO {role}",
         )  # fmt: skip
         yield _judge(
             facts["may_monitor"],
             "pg_monitor", "yes" if facts["may_monitor"] else "no",
-            f"GRANT pg_monitor TO {facts['role_name']}, to see whom a backfill waits for",
+            f"GRANT pg_monitor TO {role}, to see whom a backfill waits for",
             otherwise="warn",
         )  # fmt: skip
         yield _judge(
             facts["connection_check"] not in {"0", "0ms"},
             "client_connection_check_interval", facts["connection_check"],
-            "set it to 10s, so that a statement ends when its client is killed", otherwise="warn",
+            "set it to 2s, so that a CALL in psql ends when its client is killed", otherwise="warn",
         )  # fmt: skip
         yield _judge(
             facts["statement_timeout"] in {"0", "0ms"},
             "statement_timeout", facts["statement_timeout"],
-            f"ALTER ROLE {facts['role_name']} SET statement_timeout = 0; it bounds CALL as a whole",
+            f"ALTER ROLE {role} SET statement_timeout = 0; it bounds CALL as a whole",
             otherwise="warn",
         )  # fmt: skip
 
@@ -155,13 +152,8 @@ def _check_engine(facts: dict[str, Any], deployed: set[str]) -> Check:
 
 
 def _show(checks: list[Check]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "", "found", "cure"):
-        table.add_column(heading, overflow="fold")
-    for check in checks:
-        state = Text(check.state, STYLES[check.state])
-        table.add_row(state, Text(check.name), Text(check.found), Text(check.cure))
-    Console().print(table)
+    output.print_table(("", "", ""), ((each.state, each.name, each.found) for each in checks))
+    output.print_to_do([(each.name, each.cure) for each in checks if each.cure])
 
 
 @click.command()

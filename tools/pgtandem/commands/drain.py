@@ -30,10 +30,11 @@ def command(
     interval: float,
     as_json: bool,
 ) -> None:
-    """Settle the keys that wait in the queue: failed syncs, rows set aside, differences.
+    """Settle the keys that wait in the queue.
 
-    Each key is made to hold in the target what the source says now. A key that fails again stays
-    in the queue, is listed, and is tried later: "pgtandem retry" makes that now.
+    They are of failed syncs, rows that the backfill set aside, differences to repair. Each key is
+    made to hold in the target what the source says now. A key that fails again stays in the queue,
+    is listed, and is tried later: "pgtandem retry" makes that now.
 
     Exit status: 0 nothing is left, 1 entries remain, 2 error.
     """
@@ -42,7 +43,7 @@ def command(
         # The work is done in a thread, so that Ctrl-C is taken at once.
         with sessions.Team(target, 1) as team:
             session = team.sessions[0]
-            deployed.find(session, name)
+            mapping = deployed.find(session, name)
             remarks = output.Remarks(errors)
             remarks.listen(session)
             try:
@@ -66,9 +67,14 @@ def command(
             }
         )  # fmt: skip
     elif not left["left"]:
-        click.echo(f"{name}: the queue is empty.")
+        output.say(f"{name}: the queue is empty.")
     else:
-        click.echo(f"{name}: {left['left']:,} entries left, {left['failed']:,} of them failed.")
+        entries = output.counted(left["left"], "entry", "entries")
+        output.say(f"{name}: {entries} left, {left['failed']:,} of them failed.")
         output.print_failures(failures)
+        if failures:
+            remarks.say(recheck.after_failures(name))
+        elif mapping.copy_state == "open":
+            remarks.say(f"They wait for the end of the backfill: pgtandem backfill {name}")
     if left["left"]:
         context.exit(1)

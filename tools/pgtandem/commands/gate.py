@@ -13,12 +13,20 @@ from pgtandem.parameters import Signal
 
 WORST_FIRST = ("roll back", "hold", "go on")
 NOT_JUDGED = "not judged"
+TO_DO = {
+    "sequence_behind": "let the new table draw from the sequence of the old one, or set its own"
+    " higher: docs/operations.md, Sequences",
+}
 
 
 def _figure(row: dict[str, object]) -> str:
     if row["figure"] is None:
         return "-"
     return f"{row['figure']} {row['unit']}".strip()
+
+
+def _judged_by(row: dict[str, object]) -> str:
+    return f"{row['threshold'] or 'no threshold'} ({row['detail']})"
 
 
 def _cutover(
@@ -32,18 +40,19 @@ def _cutover(
     # Nothing to judge by is no reason to go on.
     verdict = next((each for each in WORST_FIRST if each in verdicts), "hold")
     unjudged = [str(row["name"]) for row in rows if row["verdict"] == NOT_JUDGED]
+    holding = {row["name"] for row in rows if row["verdict"] in WORST_FIRST[:2]}
     if as_json:
         output.print_json({"mapping": name, "verdict": verdict, "conditions": rows})
     else:
         output.print_table(
-            ("verdict", "", "figure", "threshold", ""),
-            (
-                (row["verdict"], row["name"], _figure(row), row["threshold"], row["detail"])
-                for row in rows
-            ),
+            ("verdict", "condition", "figure", "judged by"),
+            ((row["verdict"], row["name"], _figure(row), _judged_by(row)) for row in rows),
         )
+        output.print_to_do([(each, words) for each, words in TO_DO.items() if each in holding])
+        if not verdicts - {NOT_JUDGED}:
+            output.print_to_do([("nothing is judged", "set thresholds under gate in the mapping")])
         note = f" (not judged: {', '.join(unjudged)})" if unjudged else ""
-        click.echo(f"{name}: {verdict}{note}")
+        output.say(f"{name}: {verdict}{note}")
     return verdict == "go on"
 
 
@@ -51,15 +60,32 @@ def _contract(session: sessions.Connection, name: str, as_json: bool) -> bool:
     rows = session.execute(db.load_query("contract_conditions"), {"mapping": name}).fetchall()
     is_open = all(row["met"] or row["overridden"] for row in rows)
     verdict = "go on" if is_open else "hold"
+    along = [
+        row["what"]
+        for row in session.execute(db.load_query("companions"), {"mapping": name}).fetchall()
+    ]
     if as_json:
-        output.print_json({"mapping": name, "verdict": verdict, "conditions": rows})
+        output.print_json(
+            {"mapping": name, "verdict": verdict, "conditions": rows, "goes_along": along}
+        )
         return is_open
-    table = []
-    for row in rows:
-        state = "met" if row["met"] else "overridden" if row["overridden"] else "not met"
-        table.append((state, row["name"], row["figure"], "" if row["met"] else row["hint"]))
-    output.print_table(("", "condition", "figure", "what to do"), table)
-    click.echo(f"{name}: {verdict}" + (f", sqitch deploy --to {name}_contract" if is_open else ""))
+    states = (
+        "met" if row["met"] else "overridden" if row["overridden"] else "not met" for row in rows
+    )
+    output.print_table(
+        ("", "condition", "figure"),
+        ((state, row["name"], row["figure"]) for state, row in zip(states, rows, strict=True)),
+    )
+    output.print_to_do(
+        [(row["name"], row["hint"]) for row in rows if not row["met"] and not row["overridden"]]
+    )
+    if along:
+        output.say("\nWhat goes with the columns, and comes back with a revert:")
+        for what in along:
+            output.say(f"  {what}")
+    output.say(
+        f"\n{name}: {verdict}" + (f", sqitch deploy --to {name}_contract" if is_open else "")
+    )
     return is_open
 
 
@@ -95,7 +121,12 @@ def command(
     if contract and given:
         raise PgtandemError("--contract takes no signals.", hint="Ask one after the other.")
     with db.postgres_errors(), sessions.connect(target) as session:
-        deployed.find(session, name, on_standby=contract)
+        mapping = deployed.find(session, name, on_standby=contract)
+        if contract and mapping.phase == "contract":
+            raise PgtandemError(
+                f'Mapping "{name}" is contracted, so there is nothing to wait for.',
+                hint=f"To take it back: sqitch revert --to {name}_backfill",
+            )
         passed = (
             _contract(session, name, as_json)
             if contract

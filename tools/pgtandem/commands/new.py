@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pgtandem import db, draft, sessions, spec
+from pgtandem import db, draft, sessions, spec, sqltext
 from pgtandem.errors import PgtandemError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -36,10 +36,11 @@ def command(
     dsn: str | None,
     database: str | None,
 ) -> None:
-    """Draft the mapping NAME from the columns of two tables, which must be in the database.
+    """Draft the mapping NAME from the columns of two tables.
 
-    Columns of the same name and a type that fits are filled in; new ones with a default get it when
-    a row is first copied. What is left is marked TODO, and render refuses it until it is decided.
+    Both must be in the database. Columns of the same name and a type that fits are filled in; new
+    ones with a default get it when a row is first copied. What is left is marked TODO, and render
+    refuses it until it is decided.
 
     Here --target is the new table; a target of sqitch.conf is given by --database.
     """
@@ -48,6 +49,11 @@ def command(
             f'"{name}" is no name of a mapping.',
             detail="It becomes part of names in the database and in Sqitch's plan.",
             hint="Lower case letters, digits and _, a letter first, at most 41 characters.",
+        )
+    if sqltext.split_name(source) == sqltext.split_name(target):
+        raise PgtandemError(
+            "--source and --target name the same table.",
+            hint="A mapping moves rows from one table to another.",
         )
     path = output or Path("mappings", f"{name}.yml")
     if path.exists() and not force:
@@ -58,7 +64,8 @@ def command(
             for side, table in (("source", source), ("target", target))
         ]
     made = draft.make(name, *tables)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if output is None:
+        path.parent.mkdir(exist_ok=True)
     path.write_text(draft.text(made), encoding="utf-8")
     schema = path.parent / draft.SCHEMA_FILE
     schema.write_text(
@@ -69,3 +76,6 @@ def command(
     click.echo(f"{path}: {len(made.entries) - len(made.undecided)} columns filled in.")
     if made.undecided:
         click.echo(f"Marked TODO, for you to decide: {', '.join(made.undecided)}.")
+    where = "" if output is None else f" {path}"
+    following = f"pgtandem render{where or f' {name}'}"
+    click.echo(f"Next: read {path}, settle what is marked or warned of; then {following}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgtandem import control, db, options
+from pgtandem import control, db, options, output
 
 
 @click.command()
@@ -19,4 +19,4 @@ def command(target: db.Target, name: str, condition: str, reason: str) -> None:
     and time are written to pgtandem.event, and stay there.
     """
     control.call(target, name, "override", condition=condition, reason=reason)
-    click.echo(f"{name}: contract may pass {condition} for an hour. It is logged.")
+    output.say(f"{name}: contract may pass {condition} for an hour. It is logged.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgtandem import control, db, options
+from pgtandem import control, db, options, output
 
 
 @click.command()
@@ -12,9 +12,10 @@ from pgtandem import control, db, options
 @options.reason
 @options.database
 def command(target: db.Target, name: str, reason: str | None) -> None:
-    """Let every session of a backfill wait after its present chunk, until resume.
+    """Let a backfill wait until resume.
 
-    Nothing is lost, and both sides stay in sync meanwhile. The workers keep their sessions.
+    Each of its sessions waits after its present chunk. Nothing is lost, and both sides stay in sync
+    meanwhile. The workers keep their sessions.
     """
     control.call(target, name, "pause", reason=reason)
-    click.echo(f"{name}: the backfill waits. To let it go on: pgtandem resume {name}")
+    output.say(f"{name}: the backfill waits. To let it go on: pgtandem resume {name}")

@@ -127,3 +127,8 @@ def command(
         click.echo(f"{'new' if script.found is None else 'changed'}  {script.path}")
     if not written:
         click.echo("Every script is as its mapping says.")
+    if all(script.kind != "deploy" for script in written):
+        return
+    to = "sync@HEAD" if rework else "expand"
+    steps = "; ".join(f"sqitch deploy --to {mapping.name}_{to}" for mapping in loaded)
+    click.echo(f"Next: read and commit them; then {steps}", err=True)

@@ -14,6 +14,7 @@ from pgtandem.commands import verify
 from pgtandem.errors import PgtandemError
 
 ACTIONS = {"missing": "insert", "extra": "delete", "changed": "update"}
+DIFFERING = ("differing key", "differing keys")
 TRIES = 5  # of a key whose row somebody holds
 LISTED_FAILURES = 20
 
@@ -49,14 +50,17 @@ def _plan(differences: list[compare.Difference]) -> dict[str, dict[str, Any]]:
         )
         if each.column:
             # A repair makes what the target holds into what it should hold.
-            step["columns"].append({"column": each.column, "from": each.new, "to": each.old})
+            step["columns"].append(
+                {"column": each.column, "from": each.new, "to": each.old, "is_json": each.is_json}
+            )
     return plan
 
 
 def _show(name: str, plan: dict[str, dict[str, Any]], found: int, number: int) -> None:
     count = Counter(step["action"] for step in plan.values())
-    click.echo(
-        f"{name}: comparison {number} found {found:,} differing keys; {len(plan):,} differ now."
+    output.say(
+        f"{name}: comparison {number} found {output.counted(found, *DIFFERING)};"
+        f" {len(plan):,} differ now."
         f" Insert {count['insert']:,}, update {count['update']:,}, delete {count['delete']:,}:"
     )
     rows: list[tuple[object, ...]] = []
@@ -65,13 +69,14 @@ def _show(name: str, plan: dict[str, dict[str, Any]], found: int, number: int) -
             rows += [
                 (
                     key, step["action"], each["column"],
-                    output.quoted(each["from"]), output.quoted(each["to"]),
+                    output.quoted(each["from"], each["is_json"]),
+                    output.quoted(each["to"], each["is_json"]),
                 )
                 for each in step["columns"]
             ]  # fmt: skip
         else:
             rows.append((key, step["action"], "(row)", "", ""))
-    output.print_table(("key", "", "column", "from", "to"), rows)
+    output.print_table(("key", "action", "column", "from", "to"), rows)
 
 
 def _settle(session: sessions.Connection, name: str, keys: str) -> None:
@@ -100,7 +105,7 @@ def _confirm(yes: bool, as_json: bool) -> None:
 @click.command()
 @options.mapping
 @click.option(
-    "--comparison", "number", metavar="ID", type=click.IntRange(min=1),
+    "--comparison", "number", metavar="ID", type=click.IntRange(1, 2**63 - 1),
     help="Go by this comparison instead of the last one.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
@@ -119,10 +124,11 @@ def command(
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Mend the keys that the last comparison found to differ, and only these.
+    """Mend the keys that the last comparison found to differ.
 
-    It shows first, key by key, what it would insert, update or delete in the target as of now, and
-    asks. Then it queues these keys, drains them and looks at them again. Writers may go on.
+    And only these. It shows first, key by key, what it would insert, update or delete in the target
+    as of now, and asks. Then it queues these keys, drains them and looks at them again. Writers may
+    go on.
 
     Exit status: 0 these keys are equal now, 1 some differ (still, or with --dry-run), 2 error.
     """
@@ -137,9 +143,9 @@ def command(
         keys, found = row["keys"], row["count"]
         plan = _plan(compare.some(session, mapping, keys).differences)
         if not as_json:
-            _show(name, plan, found, number) if plan else click.echo(
-                f"{name}: comparison {number} found {found:,} differing keys, and none of them"
-                " differs now."
+            _show(name, plan, found, number) if plan else output.say(
+                f"{name}: comparison {number} found {output.counted(found, *DIFFERING)}"
+                f"{', of which none differs now' if found else ''}."
             )
         differences: list[compare.Difference] = []
         if plan and not dry_run:
@@ -164,10 +170,20 @@ def command(
             }
         )  # fmt: skip
     elif plan and dry_run:
-        click.echo("Nothing was changed (--dry-run).")
+        output.say("Nothing was changed (--dry-run).")
     elif plan:
-        click.echo(f"{name}: {len(plan) - len(unmended):,} keys mended, {len(unmended):,} differ.")
+        mended = output.counted(len(plan) - len(unmended), "key", "keys")
+        output.say(f"{name}: {mended} mended, {len(unmended):,} differ.")
         verify.show_differences(differences, LISTED_FAILURES)
         output.print_failures(failures)
+        remarks.say(
+            recheck.after_failures(name)
+            if failures
+            else f"Others write these keys just now. Look again: pgtandem verify {name}"
+            if unmended
+            else f"Next: pgtandem verify {name}"
+            if mapping.copy_state == "complete"
+            else f"Next: {mapping.next_step}"
+        )
     if unmended or (plan and dry_run):
         context.exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pgtandem import control, db, options
+from pgtandem import control, db, options, output
 
 
 @click.command()
@@ -16,5 +16,7 @@ def command(target: db.Target, name: str, reason: str | None) -> None:
 
     Its sessions notice within a second. Where none is left, start them: pgtandem backfill MAPPING.
     """
-    control.call(target, name, "resume", reason=reason)
-    click.echo(f"{name}: the backfill may go on.")
+    if control.call(target, name, "resume", reason=reason):
+        output.say(f"{name}: the backfill may go on.")
+    else:
+        output.say(f"{name}: it was not paused.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from pgtandem import compare, db, deployed, options, output, sessions
@@ -13,7 +15,7 @@ def show_differences(differences: list[compare.Difference], limit: int) -> None:
     if not differences:
         return
     output.print_table(
-        ("key", "", "column", "old (source)", "new (target)"),
+        ("key", "differs", "column", "old (source)", "new (target)"),
         (
             (
                 each.key, each.kind, each.column or "(row)",
@@ -24,11 +26,15 @@ def show_differences(differences: list[compare.Difference], limit: int) -> None:
         ),
     )  # fmt: skip
     if len(differences) > limit:
-        click.echo(f"... and {len(differences) - limit:,} more (--limit)")
+        output.say(f"... and {len(differences) - limit:,} more (--limit)")
 
 
 def _value(difference: compare.Difference, value: str | None) -> str:
-    return output.quoted(value) if difference.column else output.shortened(value or "")
+    return (
+        output.quoted(value, difference.is_json)
+        if difference.column
+        else output.shortened(value or "")
+    )
 
 
 def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
@@ -38,28 +44,53 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "scope": comparison.scope, "equal": not comparison.differing,
         "source_rows": comparison.source_rows, "target_rows": comparison.target_rows,
         "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
+        "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
         "differences": [
             vars(each) | {"key": output.key(vars(each))}
-            for each in comparison.differences[:limit]
+            for each in comparison.shown[:limit]
         ],
     }  # fmt: skip
 
 
-def _show(comparison: compare.Comparison, limit: int) -> None:
+def _checklist(comparison: compare.Comparison) -> Iterator[tuple[str, str, str]]:
+    """A line for whole rows, then one for each area."""
+    if comparison.missing or comparison.extra:
+        yield "fail", "rows", f"{comparison.missing:,} missing, {comparison.extra:,} extra"
+    else:
+        yield "ok", "rows", f"each of {comparison.source_rows:,} has its target"
+    both = comparison.source_rows - comparison.missing
+    for each in comparison.areas:
+        name = each.area or "(other columns)"
+        if each.changed:
+            yield "fail", name, f"{each.changed:,} of {both:,} rows differ"
+        else:
+            yield "ok", name, f"consistent in {both:,} rows"
+
+
+def _show(comparison: compare.Comparison, limit: int | None) -> None:
     what = "every row" if comparison.scope == "full" else "a sample"
-    verdict = "equal" if not comparison.differing else f"{comparison.differing:,} differences"
-    click.echo(
+    verdict = (
+        output.counted(comparison.differing, "difference", "differences")
+        if comparison.differing
+        else "equal"
+    )
+    output.say(
         f"{comparison.mapping}: {verdict}. Compared {what} on one snapshot in"
         f" {comparison.seconds:,.2f} s: {comparison.source_rows:,} rows of the source,"
         f" {comparison.target_rows:,} of the target; {comparison.missing:,} missing,"
         f" {comparison.extra:,} extra, {comparison.changed:,} changed."
     )
-    show_differences(comparison.differences, limit)
+    if comparison.areas:
+        output.print_table(("", "", ""), _checklist(comparison))
+    if limit is not None:
+        show_differences(comparison.shown, limit)
 
 
-def _remark(comparison: compare.Comparison, mapping: deployed.Mapping, say: output.Remarks) -> None:
+def _remark(
+    comparison: compare.Comparison, mapping: deployed.Mapping, listed: bool, say: output.Remarks
+) -> None:
     if comparison.scope == "sample":
         say.say(
             "A sample proves nothing about the rows that are not in it: one of 100 rows misses a"
@@ -68,15 +99,33 @@ def _remark(comparison: compare.Comparison, mapping: deployed.Mapping, say: outp
         )
     if mapping.is_standby:
         say.say("This is a standby: the result is not stored, so no gate knows of it.")
+    if comparison.areas and not listed and comparison.differing:
+        say.say(
+            f"To see what differs: pgtandem verify {mapping.name} --differences (or --area NAME)"
+        )
     if comparison.differing:
-        if mapping.copy_state == "open":
-            say.say("The copy is not complete: what is not copied yet counts as missing.")
+        own = comparison.extra == comparison.differing and mapping.phase != "expand"
+        if mapping.copy_state != "complete" and own:
+            say.say(
+                "Rows that only the target has may be the new application's own: to keep one,"
+                f" insert it into the source. To delete them: pgtandem repair {mapping.name}"
+            )
+        elif mapping.copy_state != "complete":
+            say.say(
+                "The copy is not complete: what is not copied yet counts as missing."
+                f" Next: {mapping.next_step}"
+            )
         elif not mapping.is_standby:
             say.say(f"To mend just these keys: pgtandem repair {mapping.name}")
 
 
 def run(
-    target: db.Target, name: str, jobs: int, keys: int | None, remarks: output.Remarks
+    target: db.Target,
+    name: str,
+    jobs: int,
+    keys: int | None,
+    remarks: output.Remarks,
+    area: str | None = None,
 ) -> tuple[compare.Comparison, deployed.Mapping]:
     """Compare and store the result; progress on standard error."""
     with (
@@ -94,10 +143,10 @@ def run(
         mapping.require("compared", "compared_keys", *(["chunk_keys"] if keys else []))
         meter.show(None, f"{mapping.source} and {mapping.target}, {jobs} at work")
         if keys:
-            comparison = compare.sample(first, mapping, keys)
+            comparison = compare.sample(first, mapping, keys, area)
         else:
             comparison = compare.full(
-                team, mapping, lambda: meter.show(None, "comparing every row")
+                team, mapping, lambda: meter.show(None, "comparing every row"), area
             )
         if not mapping.is_standby:
             compare.save(first, comparison)
@@ -118,6 +167,11 @@ def run(
     "--limit", metavar="N", type=click.IntRange(0, compare.STORED), default=20,
     show_default=True, help="Differences to print; up to 10,000 are stored.",
 )  # fmt: skip
+@click.option(
+    "--differences", is_flag=True,
+    help="Also list what differs, where the mapping has areas; without areas it always does.",
+)  # fmt: skip
+@click.option("--area", metavar="NAME", help="List what differs in this area of the mapping alone.")
 @options.as_json
 @options.database
 @click.pass_context
@@ -128,9 +182,11 @@ def command(
     jobs: int,
     keys: int | None,
     limit: int,
+    differences: bool,
+    area: str | None,
     as_json: bool,
 ) -> None:
-    """Compare what the target holds with what it should hold, row by row.
+    """Compare the target with what it should hold, row by row.
 
     All is read on one snapshot, so it is exact while everybody goes on writing. It takes no lock
     that a writer would notice, and works on a standby, too. The result is stored: gate, contract
@@ -140,11 +196,12 @@ def command(
     """
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
-        comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks)
+        comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks, area)
+    listed = as_json or differences or area is not None or not comparison.areas
     if as_json:
         output.print_json(document(comparison, limit))
     else:
-        _show(comparison, limit)
-    _remark(comparison, mapping, remarks)
+        _show(comparison, limit if listed else None)
+    _remark(comparison, mapping, listed, remarks)
     if comparison.differing:
         context.exit(1)

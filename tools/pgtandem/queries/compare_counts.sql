@@ -6,13 +6,15 @@ SELECT
     c.pairs - c.missing - c.neither AS target_rows,
     c.missing,
     c.extra,
-    c.changed
+    c.changed,
+    c.areas
 FROM (
     SELECT
         count(*) AS pairs,
         count(*) FILTER (WHERE in_source AND NOT in_target) AS missing,
         count(*) FILTER (WHERE in_target AND NOT in_source) AS extra,
         count(*) FILTER (WHERE NOT in_source AND NOT in_target) AS neither,
-        count(*) FILTER (WHERE changed) AS changed
+        count(*) FILTER (WHERE changed) AS changed,
+        ARRAY[{areas}]::bigint[] AS areas
     FROM {compared}
 ) AS c;

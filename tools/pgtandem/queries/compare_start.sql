@@ -4,6 +4,7 @@ SELECT
     pg_current_snapshot()::text AS snapshot,
     now() AS started_at,
     m.hash,
+    ARRAY(SELECT to_jsonb(a) FROM pgtandem.areas_of(m.name) AS a ORDER BY a.place) AS areas,
     pgtandem.key_cuts(m.name, %(parts)s) AS cuts
 FROM pgtandem.mapping AS m
 WHERE m.name = %(mapping)s;

@@ -1,4 +1,4 @@
--- What `pgtandem doctor` asks a database; every role may. Parameter registry: the schema in which
+-- What `pgtandem doctor` and `init` ask a database; every role may. Parameter registry: the schema in which
 -- Sqitch keeps its books.
 SELECT
     current_database() AS database_name,
@@ -15,11 +15,21 @@ SELECT
         has_schema_privilege(registry.schema, 'USAGE')
         AND has_table_privilege(registry.changes, 'SELECT'),
         false
-    ) AS may_read_registry
+    ) AS may_read_registry,
+    coalesce(has_table_privilege(registry.changes, 'INSERT'), true) AS may_write_registry,
+    registry.owner AS registry_owner,
+    engine.owner AS engine_owner,
+    coalesce(pg_has_role(engine.owner, 'USAGE'), true) AS may_change_engine
 FROM (
     -- Looked up in the catalogue: to_regclass would ask for the right that is in question.
-    SELECT n.oid AS schema, c.oid AS changes
+    SELECT
+        n.oid AS schema,
+        c.oid AS changes,
+        pg_get_userbyid(n.nspowner)::text AS owner
     FROM (VALUES (%(registry)s::name)) AS named (registry)
     LEFT JOIN pg_namespace AS n ON n.nspname = named.registry
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'changes'
-) AS registry;
+) AS registry
+LEFT JOIN LATERAL (
+    SELECT pg_get_userbyid(e.nspowner) AS owner FROM pg_namespace AS e WHERE e.nspname = 'pgtandem'
+) AS engine ON true;

@@ -1,0 +1,2 @@
+SELECT w.what
+FROM pgtandem.companions(%(mapping)s) AS w (what);
