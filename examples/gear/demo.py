@@ -138,7 +138,7 @@ def play(stage: Stage, rows: int) -> None:
         "4 verify", "Every row on one snapshot, while everybody writes.", "nothing", "nothing to do"
     )
     stage.run("pgtandem verify gear --jobs 2")
-    corrupt_and_refuse(stage, [key for writer in (*old, *new) for key in writer.own])
+    corrupt_and_refuse(stage)
 
     stage.announce(
         "5 cutover", "The gate, from the thresholds of the plan and what the load balancer says.",
@@ -171,6 +171,9 @@ def play(stage: Stage, rows: int) -> None:
     stage.run("pgtandem drain gear")
     stage.run("pgtandem verify gear --jobs 2")
     report(stage, old, new)
+    if stage.keep:
+        stage.leave("phase backfill: synced both ways, every row copied and compared")
+        return
 
     stage.announce(
         "back to the start", "The new application has left; the old table has all it wrote.",
@@ -192,8 +195,8 @@ def fail_and_repair(stage: Stage) -> None:
         "ALTER TABLE gear_ops.gear_items ADD CONSTRAINT injected CHECK (name <> 'cursed') NOT VALID"
     )
     key = stage.query(
-        "INSERT INTO user_core.old_equipment (user_id, name)"
-        " SELECT id, 'cursed' FROM user_core.users LIMIT 1 RETURNING id",
+        "INSERT INTO user_core.old_equipment (user_id, name, brand)"
+        " SELECT id, 'cursed', 'Ünal & Søn \"Outdoor\"' FROM user_core.users LIMIT 1 RETURNING id",
         user="old_app",
     )[0][0]
     stage.say("[dim]The old application wrote it and was told nothing. It is recorded:[/dim]")
@@ -214,14 +217,14 @@ def fail_and_repair(stage: Stage) -> None:
     )
 
 
-def corrupt_and_refuse(stage: Stage, busy: list[UUID]) -> None:
-    """A row spoilt behind the triggers' back is found, and keeps contract closed."""
+def corrupt_and_refuse(stage: Stage) -> None:
+    """A row spoilt behind the triggers' back is found, and keeps contract closed.
+
+    It is the cursed one, which no writer owns and so none mends meanwhile.
+    """
     stage.say("\nA row spoilt on purpose, behind the triggers' back:")
     key = stage.query(
-        "UPDATE gear_ops.gear_items SET brand = 'spoilt' WHERE id = ("
-        " SELECT id FROM gear_ops.gear_items WHERE id <> ALL (%s) ORDER BY id LIMIT 1)"
-        " RETURNING id",
-        busy,
+        "UPDATE gear_ops.gear_items SET brand = 'spoilt' WHERE name = 'cursed' RETURNING id",
         options="-c pgtandem_gear.depth=0",
     )[0][0]
     stage.say(f"   {key}")

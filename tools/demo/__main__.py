@@ -11,6 +11,8 @@ from types import FrameType
 
 from stage import ROOT, DemoFailedError, Stage
 
+FEWEST = 100  # rows, for both applications to have some
+
 
 def main(name: str) -> int:
     """Play one example; the exit status says whether everything was as announced."""
@@ -20,6 +22,10 @@ def main(name: str) -> int:
         known = sorted(p.parent.name for p in (ROOT / "examples").glob("*/demo.py"))
         sys.stderr.write(f"There is no demo {name!r}. There are: {', '.join(known)}.\n")
         return 2
+    asked = os.environ.get("ROWS") or "0"
+    if not asked.isdigit() or 0 < int(asked) < FEWEST:
+        sys.stderr.write(f"ROWS={asked} is no number of rows; write {FEWEST} or more.\n")
+        return 2
     scenario = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(scenario)
     # SIGTERM and SIGHUP end it as Ctrl-C does: writers, children and server go.
@@ -27,7 +33,7 @@ def main(name: str) -> int:
         signal.signal(number, _interrupt)
     try:
         with Stage(name, keep=bool(os.environ.get("KEEP"))) as stage:
-            scenario.play(stage, rows=int(os.environ.get("ROWS") or scenario.ROWS))
+            scenario.play(stage, rows=int(asked) or scenario.ROWS)
             stage.finish()
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; nothing is left behind.\n")

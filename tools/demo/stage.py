@@ -22,6 +22,7 @@ from pgtandem.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = "pgtandem_owner"
+SQITCH_NAMES = ("SQITCH_FULLNAME", "SQITCH_EMAIL")
 
 
 class DemoFailedError(Exception):
@@ -39,6 +40,7 @@ class Stage:
         self.started = time.monotonic()
         self.writers: list[Writer] = []
         self.failures: list[str] = []
+        self.state = ""
 
     def __enter__(self) -> Self:
         self.server = Server.start(settings={"max_connections": "60", "shared_buffers": "512MB"})
@@ -161,10 +163,28 @@ class Stage:
         elapsed = time.monotonic() - self.started
         self.console.print(f"\n[bold green]All of it held.[/bold green] {elapsed:.0f} seconds.")
         if self.keep:
-            self.console.print(
-                f"\nThe server stays up:\n"
-                f"  psql -h {self.server.socket_dir} -p {self.server.port} -U {OWNER} {self.name}\n"
-                f"  => SELECT * FROM pgtandem.status; SELECT * FROM pgtandem.event ORDER BY id;\n"
-                f"Stop it and remove its data:\n"
-                f"  kill {self.server.keeper_pid}"
-            )
+            self.console.print(self.invitation(), soft_wrap=True, markup=False)
+
+    def leave(self, state: str) -> None:
+        """End here, in a state worth looking at; the applications leave."""
+        self.state = state
+        for writer in self.writers:
+            writer.stop()
+
+    def invitation(self) -> str:
+        """What to type to look around on a server that stays up."""
+        name, ours = self.name, self.environment()
+        names = ("PATH", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", *SQITCH_NAMES)
+        values = {each: shlex.quote(ours[each]) for each in names}
+        values["PATH"] = f"{shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        exports = "".join(f"  export {each}={value}\n" for each, value in values.items())
+        return (
+            f"\nThe server stays up, {name} in {self.state}. To look around:\n\n"
+            f"{exports}  cd {shlex.quote(str(self.project))}\n\n"
+            f"  pgtandem status {name}              # where it is, and what happened\n"
+            f"  pgtandem gate {name} --contract     # what contract waits for\n"
+            f"  psql -c 'SELECT * FROM pgtandem_{name}.image LIMIT 5'\n"
+            f"  sqitch deploy                     # contract; sqitch revert takes it back\n\n"
+            f"Stop it and remove its data:\n\n"
+            f"  kill {self.server.keeper_pid}"
+        )

@@ -3,7 +3,7 @@
 -- requires: pgtandem:backfill
 -- requires: pgtandem:control
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- A gate: passes where the copy of user_core.old_equipment is complete. A small rest (up to 100
@@ -16,7 +16,7 @@
 DO $do$
 BEGIN
     PERFORM pgtandem.require_hash('gear',
-        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+        '373e1b796fb300fcbf1939201bb4457feba818ec39a25cbd2e39a091df82ed25');
     PERFORM pgtandem.require_small_rest('gear');
 END;
 $do$;

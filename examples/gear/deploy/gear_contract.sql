@@ -2,7 +2,7 @@
 -- requires: gear_backfill
 -- requires: pgtandem:contract
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Refused until proven (pgtandem.contract_conditions). Then the old table moves to the schema
@@ -31,10 +31,11 @@ BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
                                  'ACCESS EXCLUSIVE');
     PERFORM pgtandem.require_hash('gear',
-        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+        '373e1b796fb300fcbf1939201bb4457feba818ec39a25cbd2e39a091df82ed25');
     PERFORM pgtandem.require_contract('gear');
     PERFORM pgtandem.require_columns('user_core.old_equipment', ARRAY['id', 'user_id', 'name',
                                      'type', 'brand', 'created_at', 'last_viewed_at']::text[]);
+    PERFORM pgtandem.require_generated('user_core.old_equipment', ARRAY[]::text[]);
 END;
 $do$;
 
@@ -45,16 +46,17 @@ DROP TRIGGER pgtandem_gear_back_write ON gear_ops.gear_items;
 DROP TRIGGER pgtandem_gear_back_update ON gear_ops.gear_items;
 DO $leaves$
 DECLARE
-    v_table regclass;
+    v_trigger name;
+    v_table   regclass;
 BEGIN
-    FOR v_table IN
-        SELECT t.tgrelid::regclass
+    FOR v_trigger, v_table IN
+        SELECT t.tgname, t.tgrelid
         FROM pg_trigger AS t
         JOIN pg_proc AS p ON p.oid = t.tgfoid
         WHERE p.pronamespace = 'pgtandem_gear'::regnamespace
           AND p.proname IN ('truncate_source', 'truncate_target')
     LOOP
-        EXECUTE format('DROP TRIGGER pgtandem_gear_truncate ON %s', v_table);
+        EXECUTE format('DROP TRIGGER %I ON %s', v_trigger, v_table);
     END LOOP;
 END;
 $leaves$;
@@ -183,7 +185,10 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM user_core_archive.old_equipment AS a WHERE a.id = v_old.id;
         RETURN OLD;
-    ELSIF TG_OP = 'UPDATE' THEN
+    END IF;
+    v_set := set_config('pgtandem_gear.old', 'writes', true);
+    v_found := false;
+    IF TG_OP = 'UPDATE' THEN
         IF v_old.id IS DISTINCT FROM v_new.id THEN
             UPDATE user_core_archive.old_equipment AS a
             SET id = v_new.id
@@ -201,15 +206,16 @@ BEGIN
             last_viewed_at = CASE WHEN v_old.last_viewed_at IS DISTINCT FROM v_new.last_viewed_at
                 THEN v_new.last_viewed_at ELSE a.last_viewed_at END
         WHERE a.id = v_new.id;
-        IF FOUND THEN
-            RETURN NEW;
-        END IF;
+        v_found := FOUND;
     END IF;
-    INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at,
-                                                 last_viewed_at)
-    OVERRIDING SYSTEM VALUE
-    VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at,
-            v_new.last_viewed_at);
+    IF NOT v_found THEN
+        INSERT INTO user_core_archive.old_equipment (id, user_id, name, type, brand, created_at,
+                                                     last_viewed_at)
+        OVERRIDING SYSTEM VALUE
+        VALUES (v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at,
+                v_new.last_viewed_at);
+    END IF;
+    v_set := set_config('pgtandem_gear.old', '', true);
     RETURN NEW;
 END;
 $old$;
@@ -225,8 +231,34 @@ CREATE OR REPLACE FUNCTION pgtandem_gear.note_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $note$
+DECLARE
+    v_before text := current_setting('pgtandem_gear.old', true);
 BEGIN
     IF TG_OP <> 'INSERT' THEN
+        IF TG_OP = 'DELETE' OR OLD.id IS DISTINCT FROM NEW.id THEN
+            BEGIN
+                IF TG_OP = 'UPDATE' THEN
+                    -- What only the old table has of a row goes along with its key.
+                    PERFORM set_config('pgtandem_gear.old', 'writes', true);
+                    UPDATE user_core_archive.old_equipment AS source
+                    SET id = NEW.id
+                    WHERE source.id = OLD.id
+                      AND NOT EXISTS (SELECT FROM user_core_archive.old_equipment AS a
+                                      WHERE a.id = NEW.id)
+                      AND NOT EXISTS (SELECT FROM gear_ops.gear_items AS t
+                                      WHERE t.id = OLD.id);
+                    PERFORM set_config('pgtandem_gear.old', coalesce(v_before, ''), true);
+                END IF;
+                -- It must not come back, nor hold on to rows of other tables that it refers to.
+                DELETE FROM user_core_archive.old_equipment AS source
+                WHERE source.id = OLD.id
+                  AND NOT EXISTS (SELECT FROM gear_ops.gear_items AS t
+                                  WHERE t.id = OLD.id);
+            EXCEPTION
+                WHEN generated_always OR data_exception OR integrity_constraint_violation THEN
+                    NULL;  -- the revert does it, or says why it cannot
+            END;
+        END IF;
         PERFORM pgtandem.queue('gear', jsonb_build_array(OLD.id), 'contract', 'source');
     END IF;
     IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (OLD.id IS DISTINCT FROM NEW.id)) THEN
@@ -277,14 +309,51 @@ BEGIN
     FOR v_table IN SELECT 'gear_ops.gear_items'::regclass
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
                        'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
                        'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
-                       'pgtandem_gear.truncate_target()', v_table);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
+                       'pgtandem_gear.truncate_target()',
+                       'pgtandem_gear_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_gear_truncate');
     END LOOP;
 END;
 $leaves$;
+
+-- The rows of the archive may be older than those of the target, also in what they refer to: a
+-- cascade goes by the target, where it has the row.
+CREATE OR REPLACE FUNCTION pgtandem_gear.keep_archived() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $keep$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION '% is the archive of the mapping "gear" and cannot be truncated',
+            TG_RELID::regclass
+            USING ERRCODE = 'TD014', HINT = 'The revert of contract needs it.';
+    END IF;
+    IF pg_trigger_depth() > 1
+       AND current_setting('pgtandem_gear.old', true) IS DISTINCT FROM 'writes'
+       AND EXISTS (SELECT FROM gear_ops.gear_items AS t
+                   WHERE t.id = OLD.id) THEN
+        RETURN NULL;
+    END IF;
+    RETURN OLD;
+END;
+$keep$;
+REVOKE ALL ON FUNCTION pgtandem_gear.keep_archived() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.keep_archived() IS
+    'Trigger on user_core_archive.old_equipment: no cascade and no TRUNCATE takes away a row that '
+    'the target still has. TD014.';
+CREATE TRIGGER pgtandem_gear_keep
+    BEFORE DELETE ON user_core_archive.old_equipment
+    FOR EACH ROW EXECUTE FUNCTION pgtandem_gear.keep_archived();
+CREATE TRIGGER pgtandem_gear_keep_all
+    BEFORE TRUNCATE ON user_core_archive.old_equipment
+    FOR EACH STATEMENT EXECUTE FUNCTION pgtandem_gear.keep_archived();
+ALTER TABLE user_core_archive.old_equipment
+    ENABLE ALWAYS TRIGGER pgtandem_gear_keep,
+    ENABLE ALWAYS TRIGGER pgtandem_gear_keep_all;
 
 -- For the revert: one key of the archive made equal to the target.
 CREATE OR REPLACE FUNCTION pgtandem_gear.settle_source(p_key jsonb) RETURNS void

@@ -5,7 +5,7 @@
 -- requires: pgtandem:progress
 -- requires: pgtandem:gate
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- What gear_ops.gear_items should hold, as a view by key, and the comparison of the two. Nothing
@@ -18,6 +18,8 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = '1s';
 -- As in the triggers: an expression that needs another search_path fails here, not at a write.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- What is there already, or is not there to be dropped, is no news.
+SET LOCAL client_min_messages = warning;
 
 CREATE SCHEMA IF NOT EXISTS pgtandem_gear;
 COMMENT ON SCHEMA pgtandem_gear IS
@@ -73,11 +75,11 @@ BEGIN ATOMIC
                               CASE WHEN i.created_at IS DISTINCT FROM t.created_at
                               THEN 'created_at' END], NULL),
            jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text,
-                              'category', i.category::text, 'brand', i.brand::text, 'created_at',
-                              i.created_at::text),
+                              'category', i.category::text, 'brand', i.brand::text,
+                              'created_at', i.created_at::text),
            jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text,
-                              'category', t.category::text, 'brand', t.brand::text, 'created_at',
-                              t.created_at::text)
+                              'category', t.category::text, 'brand', t.brand::text,
+                              'created_at', t.created_at::text)
     FROM (SELECT id, user_id, name, category, brand, created_at
           FROM pgtandem_gear.image
           WHERE (p_low IS NULL OR id >= p_low)
@@ -119,11 +121,11 @@ BEGIN ATOMIC
                               CASE WHEN i.created_at IS DISTINCT FROM t.created_at
                               THEN 'created_at' END], NULL),
            jsonb_build_object('id', i.id::text, 'user_id', i.user_id::text, 'name', i.name::text,
-                              'category', i.category::text, 'brand', i.brand::text, 'created_at',
-                              i.created_at::text),
+                              'category', i.category::text, 'brand', i.brand::text,
+                              'created_at', i.created_at::text),
            jsonb_build_object('id', t.id::text, 'user_id', t.user_id::text, 'name', t.name::text,
-                              'category', t.category::text, 'brand', t.brand::text, 'created_at',
-                              t.created_at::text)
+                              'category', t.category::text, 'brand', t.brand::text,
+                              'created_at', t.created_at::text)
     FROM jsonb_array_elements(p_keys) AS k (key)
     LEFT JOIN pgtandem_gear.image AS i
       ON i.id = (k.key ->> 0)::uuid
@@ -137,7 +139,7 @@ DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
         'gear',
-        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a',
+        '373e1b796fb300fcbf1939201bb4457feba818ec39a25cbd2e39a091df82ed25',
         'user_core.old_equipment',
         'gear_ops.gear_items',
         ARRAY['id']::text[],
@@ -178,7 +180,8 @@ BEGIN
     "archive": "user_core_archive",
     "max_age": "1h",
     "max_old_reads": 100,
-    "old_roles": []
+    "old_roles": [],
+    "generated": {}
   }
 }',
         '0.1.0'

@@ -2,7 +2,7 @@
 -- requires: gear_expand
 -- requires: pgtandem:drain
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- From here on a write of user_core.old_equipment reaches gear_ops.gear_items, and the other way
@@ -21,11 +21,12 @@ BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
                                  'SHARE ROW EXCLUSIVE');
     PERFORM pgtandem.require_hash('gear',
-        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+        '373e1b796fb300fcbf1939201bb4457feba818ec39a25cbd2e39a091df82ed25');
     PERFORM pgtandem.require_unique('gear_ops.gear_items', ARRAY['id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_gear.image', 'user_core.old_equipment',
                                   ARRAY['id', 'user_id', 'name', 'type', 'brand',
                                         'created_at']::text[]);
+    PERFORM pgtandem.require_immediate('gear_ops.gear_items');
 END;
 $do$;
 
@@ -199,9 +200,10 @@ BEGIN
             INSERT INTO gear_ops.gear_items AS t
                 (id, user_id, name, category, brand, created_at, status, role, updated_at)
             OVERRIDING SYSTEM VALUE
-            SELECT id, user_id, name, category, brand, created_at, status, role, updated_at
-            FROM image
-            ORDER BY id
+            SELECT i.id, i.user_id, i.name, i.category, i.brand, i.created_at, i.status, i.role,
+                i.updated_at
+            FROM image AS i
+            ORDER BY i.id
             ON CONFLICT (id) DO UPDATE
                 SET user_id = excluded.user_id,
                     name = excluded.name,
@@ -276,9 +278,8 @@ DECLARE
     v_new      ALIAS FOR new;
     v_depth    text;
     v_set      text;
-    v_state    text;
     v_kept     boolean;
-    v_was      boolean := true;
+    v_was      boolean;  -- in the filter, NULL where there is none
     v_found    boolean;
     v_sqlstate text;
     v_message  text;
@@ -303,31 +304,33 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    v_state := current_setting('pgtandem_gear.state', true);
-    IF v_state = 'queue' THEN
-        -- This transaction has waited for the target once; it does not wait again.
-        PERFORM pgtandem._sync_failed('gear',
-            CASE WHEN TG_OP <> 'INSERT' THEN jsonb_build_array(v_old.id) END,
-            CASE WHEN TG_OP <> 'DELETE' THEN jsonb_build_array(v_new.id) END,
-            '55P03', 'queued: an earlier write of the transaction had to give way');
-        RETURN NULL;
-    END IF;
-    -- Triggers of the application that write this table again run between the rows of a statement.
-    -- Where that has happened, NEW may be older than the row: read the row.
-    IF v_state = 'nested' AND TG_OP <> 'DELETE' THEN
-        SELECT s.id, s.user_id, s.name, s.type, s.brand, s.created_at
-        INTO v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at
-        FROM user_core.old_equipment AS s
-        WHERE s.id = v_new.id;
-        IF NOT FOUND THEN
-            IF TG_OP = 'UPDATE' THEN
-                -- What took it from its new key did not know of its old one.
-                PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
-            END IF;
+    -- One look for what is rare: PL/pgSQL pays for each expression anew in each transaction.
+    IF current_setting('pgtandem_gear.state', true) <> '' OR pg_trigger_depth() > 1 THEN
+        IF current_setting('pgtandem_gear.state', true) = 'queue' THEN
+            -- This transaction has waited for the target once; it does not wait again.
+            PERFORM pgtandem._sync_failed('gear',
+                CASE WHEN TG_OP <> 'INSERT' THEN jsonb_build_array(v_old.id) END,
+                CASE WHEN TG_OP <> 'DELETE' THEN jsonb_build_array(v_new.id) END,
+                '55P03', 'queued: an earlier write of the transaction had to give way');
             RETURN NULL;
         END IF;
-    ELSIF pg_trigger_depth() > 1 THEN
-        PERFORM set_config('pgtandem_gear.state', 'nested', true);
+        -- Triggers of the application that write this table again run between the rows of a
+        -- statement. Where that has happened, NEW may be older than the row: read the row.
+        IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
+            SELECT s.id, s.user_id, s.name, s.type, s.brand, s.created_at
+            INTO v_new.id, v_new.user_id, v_new.name, v_new.type, v_new.brand, v_new.created_at
+            FROM user_core.old_equipment AS s
+            WHERE s.id = v_new.id;
+            IF NOT FOUND THEN
+                IF TG_OP = 'UPDATE' THEN
+                    -- What took it from its new key did not know of its old one.
+                    PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
+                END IF;
+                RETURN NULL;
+            END IF;
+        ELSIF pg_trigger_depth() > 1 THEN
+            PERFORM set_config('pgtandem_gear.state', 'nested', true);
+        END IF;
     END IF;
 
     BEGIN
@@ -338,9 +341,10 @@ BEGIN
             DELETE FROM gear_ops.gear_items AS t
             WHERE t.id = v_old.id
               AND NOT EXISTS (SELECT FROM pgtandem_gear.image AS i WHERE i.id = v_old.id);
-            IF v_was AND (NOT FOUND OR pgtandem_gear.copy_is_open()
-                          OR EXISTS (SELECT FROM pgtandem_gear.image AS i
-                                     WHERE i.id = v_old.id)) THEN
+            IF v_was IS NOT false AND (NOT FOUND OR pgtandem_gear.copy_is_open()
+                          OR EXISTS (SELECT FROM pgtandem_gear.image AS i WHERE i.id = v_old.id))
+               AND NOT pgtandem._cascades('gear_ops.gear_items', ARRAY['id']::text[],
+                                          'user_core.old_equipment', ARRAY['id']::text[]) THEN
                 -- A chunk in flight may still put it back, or, where the source has no unique key,
                 -- another row have taken its place just now.
                 PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
@@ -360,7 +364,7 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM pgtandem_gear.image AS i WHERE i.id = v_old.id);
                     v_found := FOUND;
                 END IF;
-                IF v_was AND (NOT v_found OR pgtandem_gear.copy_is_open()
+                IF v_was IS NOT false AND (NOT v_found OR pgtandem_gear.copy_is_open()
                               OR EXISTS (SELECT FROM pgtandem_gear.image AS i
                                          WHERE i.id = v_old.id)) THEN
                     PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
@@ -423,6 +427,14 @@ COMMENT ON FUNCTION pgtandem_gear.sync_forward() IS
     'gear_ops.gear_items. Never fails the write: after 500ms, or on any error, the key goes to '
     'pgtandem.recheck.';
 
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('user_core.old_equipment', 'pgtandem_gear',
+                                          ARRAY['pgtandem_gear_write', 'pgtandem_gear_update',
+                                                'pgtandem_gear_moved',
+                                                'pgtandem_gear_truncate']::text[]);
+END;
+$do$;
 -- PostgreSQL reads a WHEN clause anew for every statement that updates the table, and a list of
 -- columns takes it longer than a call of the function: the function looks at the columns itself.
 CREATE OR REPLACE TRIGGER pgtandem_gear_write
@@ -469,11 +481,13 @@ BEGIN
     FOR v_table IN SELECT 'user_core.old_equipment'::regclass
                    UNION SELECT relid FROM pg_partition_tree('user_core.old_equipment')
     LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
                        'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
                        'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
-                       'pgtandem_gear.truncate_source()', v_table);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
+                       'pgtandem_gear.truncate_source()',
+                       'pgtandem_gear_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_gear_truncate');
     END LOOP;
 END;
 $leaves$;
@@ -502,43 +516,41 @@ BEGIN
         RETURN NULL;
     END IF;
     -- As in sync_forward: a trigger of the application may have written the row again meanwhile.
-    IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
-        SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at,
-            t.updated_at
-        INTO v_new.id, v_new.user_id, v_new.name, v_new.category, v_new.brand, v_new.status,
-            v_new.role, v_new.created_at, v_new.updated_at
-        FROM gear_ops.gear_items AS t
-        WHERE t.id = v_new.id;
-        IF NOT FOUND OR (TG_OP = 'INSERT' AND EXISTS (
-               SELECT FROM pgtandem_gear.image AS i
-               WHERE i.id = v_new.id
-                 AND i.user_id IS NOT DISTINCT FROM v_new.user_id
-                 AND i.name IS NOT DISTINCT FROM v_new.name
-                 AND i.category IS NOT DISTINCT FROM v_new.category
-                 AND i.brand IS NOT DISTINCT FROM v_new.brand
-                 AND i.created_at IS NOT DISTINCT FROM v_new.created_at)) THEN
-            RETURN NULL;
-        ELSIF TG_OP = 'UPDATE' AND NOT EXISTS (
-                  SELECT FROM user_core.old_equipment AS source WHERE source.id = v_old.id) THEN
-            v_op := 'INSERT';
+    IF current_setting('pgtandem_gear.state', true) <> '' OR pg_trigger_depth() > 1 THEN
+        IF current_setting('pgtandem_gear.state', true) = 'nested' AND TG_OP <> 'DELETE' THEN
+            SELECT t.id, t.user_id, t.name, t.category, t.brand, t.status, t.role, t.created_at,
+                t.updated_at
+            INTO v_new.id, v_new.user_id, v_new.name, v_new.category, v_new.brand, v_new.status,
+                v_new.role, v_new.created_at, v_new.updated_at
+            FROM gear_ops.gear_items AS t
+            WHERE t.id = v_new.id;
+            IF NOT FOUND OR (TG_OP = 'INSERT' AND EXISTS (
+                   SELECT FROM pgtandem_gear.image AS i
+                   WHERE i.id = v_new.id
+                     AND i.user_id IS NOT DISTINCT FROM v_new.user_id
+                     AND i.name IS NOT DISTINCT FROM v_new.name
+                     AND i.category IS NOT DISTINCT FROM v_new.category
+                     AND i.brand IS NOT DISTINCT FROM v_new.brand
+                     AND i.created_at IS NOT DISTINCT FROM v_new.created_at)) THEN
+                RETURN NULL;
+            END IF;
+        ELSIF pg_trigger_depth() > 1 THEN
+            PERFORM set_config('pgtandem_gear.state', 'nested', true);
         END IF;
-    ELSIF pg_trigger_depth() > 1 THEN
-        PERFORM set_config('pgtandem_gear.state', 'nested', true);
-        IF TG_OP = 'UPDATE' AND NOT EXISTS (
-               SELECT FROM user_core.old_equipment AS source WHERE source.id = v_old.id) THEN
+        IF TG_OP = 'UPDATE' AND current_setting('pgtandem_gear.state', true) = 'nested'
+           AND NOT EXISTS (SELECT FROM user_core.old_equipment AS source
+                           WHERE source.id = v_old.id) THEN
             v_op := 'INSERT';  -- its INSERT is still waiting behind the trigger that updates it
+            IF EXISTS (SELECT FROM pgtandem.recheck AS r
+                       WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id)) THEN
+                RAISE EXCEPTION 'the row % of % is being deleted in %', jsonb_build_array(v_old.id),
+                    'gear_ops.gear_items', 'user_core.old_equipment'
+                    USING ERRCODE = '40001', HINT = 'Try again.';
+            END IF;
         END IF;
     END IF;
-
     v_depth := current_setting('pgtandem_gear.depth', true);
     v_set := set_config('pgtandem_gear.depth', pg_trigger_depth()::text, true);
-    IF v_op <> TG_OP AND EXISTS (
-           SELECT FROM pgtandem.recheck AS r
-           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id)) THEN
-        RAISE EXCEPTION 'the row % of % is being deleted in %', jsonb_build_array(v_old.id),
-            'gear_ops.gear_items', 'user_core.old_equipment'
-            USING ERRCODE = '40001', HINT = 'Try again.';
-    END IF;
     IF v_op = 'INSERT' THEN
         INSERT INTO user_core.old_equipment AS source
             (id, user_id, name, type, brand, created_at)
@@ -599,12 +611,14 @@ BEGIN
                       HINT = 'It is being deleted there (try again), or was never there: pgtandem '
                              'verify gear';
         END IF;
-        IF (v_old.id IS DISTINCT FROM v_new.id)
-           AND (pgtandem_gear.copy_is_open()
-                OR EXISTS (SELECT FROM pgtandem.recheck AS r
-                           WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id))) THEN
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
-            PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
+        -- Two IFs: an expression with a subquery is an SQL statement, and would run at each write.
+        IF v_old.id IS DISTINCT FROM v_new.id THEN
+            IF pgtandem_gear.copy_is_open()
+               OR EXISTS (SELECT FROM pgtandem.recheck AS r
+                          WHERE r.mapping = 'gear' AND r.key = jsonb_build_array(v_old.id)) THEN
+                PERFORM pgtandem.queue('gear', jsonb_build_array(v_old.id), 'gone');
+                PERFORM pgtandem.queue('gear', jsonb_build_array(v_new.id), 'gone');
+            END IF;
         END IF;
     ELSE
         DELETE FROM user_core.old_equipment AS source
@@ -675,11 +689,13 @@ BEGIN
     FOR v_table IN SELECT 'gear_ops.gear_items'::regclass
                    UNION SELECT relid FROM pg_partition_tree('gear_ops.gear_items')
     LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER pgtandem_gear_truncate BEFORE TRUNCATE ON %s '
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
                        'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_gear.depth'', true) '
                        'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
-                       'pgtandem_gear.truncate_target()', v_table);
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgtandem_gear_truncate', v_table);
+                       'pgtandem_gear.truncate_target()',
+                       'pgtandem_gear_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_gear_truncate');
     END LOOP;
 END;
 $leaves$;

@@ -8,6 +8,12 @@
 -- purpose: it would be checked for every row that the backfill copies, with a lock on the user's
 -- row each time. It comes after the backfill, in gear_items_user_fkey.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('gear_ops.gear_items') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';

@@ -1,6 +1,6 @@
 -- Revert gear:gear_expand from pg
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Forgets the mapping. Both tables stay as they are, with all their rows.

@@ -10,7 +10,8 @@ BEGIN
         ARRAY['user_core.users', 'gear_ops.gear_items']::regclass[],
         'ACCESS EXCLUSIVE'
     );
-    ALTER TABLE gear_ops.gear_items DROP CONSTRAINT gear_items_user_fkey;
+    -- Killed after the commit, before Sqitch noted it, it may run again.
+    ALTER TABLE gear_ops.gear_items DROP CONSTRAINT IF EXISTS gear_items_user_fkey;
 END;
 $$;
 

@@ -1,6 +1,6 @@
 -- Revert gear:gear_sync from pg
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Ends the sync: gear_ops.gear_items keeps its rows and is no longer kept equal. No write is
@@ -38,16 +38,17 @@ DROP TRIGGER pgtandem_gear_back_write ON gear_ops.gear_items;
 DROP TRIGGER pgtandem_gear_back_update ON gear_ops.gear_items;
 DO $leaves$
 DECLARE
-    v_table regclass;
+    v_trigger name;
+    v_table   regclass;
 BEGIN
-    FOR v_table IN
-        SELECT t.tgrelid::regclass
+    FOR v_trigger, v_table IN
+        SELECT t.tgname, t.tgrelid
         FROM pg_trigger AS t
         JOIN pg_proc AS p ON p.oid = t.tgfoid
         WHERE p.pronamespace = 'pgtandem_gear'::regnamespace
           AND p.proname IN ('truncate_source', 'truncate_target')
     LOOP
-        EXECUTE format('DROP TRIGGER pgtandem_gear_truncate ON %s', v_table);
+        EXECUTE format('DROP TRIGGER %I ON %s', v_trigger, v_table);
     END LOOP;
 END;
 $leaves$;

@@ -10,6 +10,12 @@
 -- Locks the three tables ACCESS EXCLUSIVE, in bounded tries, while it looks: one scan of gear_items
 -- and old_equipment. At this point no trigger leads to them, so the old system waits for nothing.
 
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regnamespace('gear_ops') IS NULL AS done \gset
+\if :done
+    \quit
+\endif
+
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
@@ -49,9 +55,11 @@ BEGIN
     IF v_items + v_inspections + v_reminders > 0 AND NOT v_allowed THEN
         RAISE EXCEPTION 'reverting gear_tables would destroy rows that exist nowhere else'
             USING ERRCODE = 'TD901',
-                  DETAIL = format('gear_items: %s, gear_inspections: %s, gear_reminders: %s.',
+                  DETAIL = format('gear_items: %s, gear_inspections: %s, gear_reminders: %s. The '
+                                  'sync is off by now: what is written stays on its side.',
                                   v_items, v_inspections, v_reminders),
-                  HINT = 'Save them (pg_dump --schema=gear_ops), then allow it by name: '
+                  HINT = 'To sync again: sqitch deploy --to gear_sync. To drop them: save them '
+                         '(pg_dump --schema=gear_ops), then allow it by name: '
                          'PGOPTIONS="-c pgtandem.drop_data=gear_tables" sqitch revert.';
     END IF;
 

@@ -1,6 +1,6 @@
 -- Verify gear:gear_expand on pg
 --
--- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 2365b830fc81eb86.
+-- Rendered by pgtandem 0.1.0 from the mapping "gear", SHA-256 373e1b796fb300fc.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Raises where a piece of the phase is missing, or is not of this mapping.
@@ -16,7 +16,7 @@ SELECT in_source, in_target, changed FROM pgtandem_gear.compared_keys('[]');
 DO $do$
 BEGIN
     PERFORM pgtandem.require_hash('gear',
-        '2365b830fc81eb869f9fdf9410f749d86fef20ecc58d4e314c12699e8f61097a');
+        '373e1b796fb300fcbf1939201bb4457feba818ec39a25cbd2e39a091df82ed25');
 END;
 $do$;
 
