@@ -21,7 +21,12 @@ from helpers import OWNER, ROLES, ROOT, planned, psql, sqitch
 from pgtandem.server import EMBEDDED, Server
 
 GEAR = ROOT / "examples" / "gear"
-SETTINGS = {"max_connections": "200", "max_prepared_transactions": "10", "autovacuum_naptime": "5s"}
+SETTINGS = {
+    "max_connections": "200",
+    "max_prepared_transactions": "10",
+    "autovacuum_naptime": "5s",
+    "shared_preload_libraries": "pg_stat_statements",
+}
 
 _numbers = count(1)
 

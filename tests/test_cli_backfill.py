@@ -33,7 +33,7 @@ def test_it_copies_all_and_says_so(filled_dsn, gear):
     out, err = pgtandem("backfill", "gear", dsn=filled_dsn)
     assert out.startswith("gear: the copy is complete. 0 rows in ")
     assert out.endswith(" 3,000 in all.\n")
-    assert err == ""
+    assert err == "Next: sqitch deploy --to gear_backfill\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -142,14 +142,37 @@ def test_rows_that_cannot_be_copied_are_listed(filled_dsn, gear):
     assert out == ""
     assert f'["{bad}"]  23514 ' in err
     assert '1 rows of mapping "gear" cannot be copied (SQLSTATE TD008)' in err
+    assert "mend the rows or the mapping; then pgtandem retry gear, or SELECT" in err
     assert gear.copied() == 2999
 
     # Mended, made due, and run again.
     gear.rows("ALTER TABLE gear_ops.gear_items DROP CONSTRAINT short")
     out, _ = pgtandem("retry", "gear", dsn=filled_dsn)
-    assert " entries are due again. To try them: pgtandem drain gear" in out
+    assert " again. To try: pgtandem drain gear" in out
     pgtandem("backfill", "gear", dsn=filled_dsn)
     assert gear.differing() == 0
+
+
+def test_the_example_of_what_cannot_be_copied_is_of_one_row(filled_dsn, gear):
+    """The least key, message and code are not those of one row."""
+    one, two = (
+        row["id"]
+        for row in gear.rows("SELECT id::text FROM user_core.old_equipment ORDER BY id LIMIT 2")
+    )
+    gear.rows("ALTER TABLE gear_ops.gear_items ADD CONSTRAINT zz CHECK (name <> 'bad')")
+    gear.rows("ALTER TABLE gear_ops.gear_items ADD UNIQUE (brand)")
+    gear.rows("ALTER TABLE user_core.old_equipment DISABLE TRIGGER USER")
+    gear.rows("UPDATE user_core.old_equipment SET brand = id::text")
+    gear.rows("UPDATE user_core.old_equipment SET name = 'bad' WHERE id = %s", one)
+    gear.rows("UPDATE user_core.old_equipment SET brand = 'same', name = 'a' WHERE id = %s", two)
+    gear.rows(
+        "UPDATE user_core.old_equipment SET brand = 'same' WHERE id ="
+        " (SELECT id FROM user_core.old_equipment ORDER BY id DESC LIMIT 1)"
+    )
+    _, err = pgtandem("backfill", "gear", dsn=filled_dsn, code=2)
+    assert '2 rows of mapping "gear" cannot be copied' in err
+    assert f'Detail: For example ["{one}"]: new row for relation "gear_items" violates' in err
+    assert 'check constraint "zz" (23514).' in err
 
 
 def test_pause_and_resume_from_another_terminal(filled_dsn, gear):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 
 import psycopg
 import pytest
 
-from command_line import Gear, Running, as_json, pgtandem, wait_for
+from command_line import PGTANDEM, Gear, Running, as_json, pgtandem, wait_for
+from helpers import environment
+from mappings import build
 from pgtandem.parameters import Duration
 
 COMMANDS = ("backfill", "status", "verify", "repair", "drain", "gate", "pause", "resume", "retry")
@@ -43,9 +46,10 @@ def test_drain_lists_what_fails_and_settles_what_does_not(filled_dsn, gear, fail
     assert failure["attempts"] == 1
     assert failure["not_before"]
     out, err = pgtandem("drain", "gear", dsn=filled_dsn, code=1)
-    assert out.startswith("gear: 1 entries left, 1 of them failed.\n")
+    assert out.startswith("gear: 1 entry left, 1 of them failed.\n")
     assert f'["{failing}"]  23514 ' in out
     assert "drained gear: 0 keys settled" in err
+    assert "Mend what the errors name, then: pgtandem retry gear; pgtandem drain gear" in err
 
     gear.rows("ALTER TABLE gear_ops.gear_items DROP CONSTRAINT refused")
     pgtandem("retry", "gear", "--reason", "constraint dropped", dsn=filled_dsn)
@@ -112,9 +116,13 @@ def test_contract_conditions_and_an_override(filled_dsn, gear):
     document = as_json("gate", "gear", "--contract", dsn=filled_dsn, code=1)
     assert document["verdict"] == "hold"
     state = {each["name"]: each["met"] for each in document["conditions"]}
+    hints = {each["name"]: each["hint"] for each in document["conditions"]}
+    assert hints["copy_complete"] == "sqitch deploy --to gear_backfill"
+    assert hints["old_side_unread"] == "pgtandem verify gear"
     assert state["comparison_clean"] is False
     assert state["queue_empty"] is True
     out, _ = pgtandem("gate", "gear", "--contract", dsn=filled_dsn, code=1)
+    assert "To do:\n  copy_complete " in out
     assert "pgtandem verify gear" in out
     assert out.endswith("gear: hold\n")
 
@@ -150,6 +158,74 @@ def test_status(filled_dsn, gear, failing):
     out, _ = pgtandem("status", "gear", dsn=filled_dsn)
     assert f'["{failing}"]' in out
     assert "last events" in out
+    assert "rows 3,000, set_aside 0, state complete" in out
+    # The copy is finished: it has no speed and waits for nothing.
+    assert document["rows_per_second"] is document["waiting_for"] is None
+    assert next_step(out) == "mend what keys failed of; pgtandem retry gear; pgtandem drain gear"
+    gear.rows("ALTER TABLE gear_ops.gear_items DROP CONSTRAINT refused")
+    gear.rows("CALL pgtandem.drain('gear')")
+    for phase, following in (
+        ("sync", "sqitch deploy --to gear_backfill"),
+        ("backfill", "pgtandem verify gear; pgtandem gate gear --contract"),
+        ("contract", "nothing; sqitch revert --to gear_backfill takes contract back"),
+        ("expand", "sqitch deploy --to gear_sync"),
+    ):
+        gear.rows("UPDATE pgtandem.mapping SET phase = %s", phase)
+        assert next_step(pgtandem("status", "gear", dsn=filled_dsn)[0]) == following
+
+
+def next_step(out):
+    """What the status says comes next."""
+    return next(line[4:].strip() for line in out.splitlines() if line.startswith("next "))
+
+
+def test_what_was_copied_cannot_be_paused(filled_dsn, gear):
+    _, err = pgtandem("pause", "gear", dsn=filled_dsn, code=2)
+    assert 'mapping "gear" has no backfill to pause (SQLSTATE TD007)' in err
+    assert "Detail: Its copy is complete, its phase sync." in err
+    assert pgtandem("resume", "gear", dsn=filled_dsn)[0] == "gear: it was not paused.\n"
+    assert pgtandem("retry", "gear", dsn=filled_dsn)[0] == "gear: nothing has failed.\n"
+
+
+def test_the_gate_of_contract_says_what_keeps_the_copy_open(filled_dsn):
+    gear = Gear(filled_dsn)
+
+    def hint():
+        document = as_json("gate", "gear", "--contract", dsn=filled_dsn, code=1)
+        return document["conditions"][0]["hint"]
+
+    assert hint() == "pgtandem backfill gear; then sqitch deploy --to gear_backfill"
+    gear.rows("ALTER TABLE gear_ops.gear_items ADD CONSTRAINT n CHECK (name <> 'bad')")
+    gear.unseen(
+        "UPDATE user_core.old_equipment SET name = 'bad'"
+        " WHERE id = (SELECT id FROM user_core.old_equipment LIMIT 1)"
+    )
+    pgtandem("backfill", "gear", dsn=filled_dsn, code=2)
+    assert hint().startswith("See pgtandem.failures and mend what keeps these rows out; then ")
+
+
+def test_contract_is_refused_with_each_thing_to_do_once(filled_dsn, gear):
+    with pytest.raises(psycopg.Error) as caught:
+        gear.rows("SELECT pgtandem.require_contract('gear')")
+    said = caught.value.diag
+    assert said.sqlstate == "TD020"
+    assert all(
+        name in said.message_detail
+        for name in ("copy_complete", "comparison_clean", "comparison_recent", "old_side_unread")
+    )
+    steps = said.message_hint.split(" | ")
+    assert steps[0] == "sqitch deploy --to gear_backfill"
+    assert steps.count("pgtandem verify gear") == 1
+
+
+def test_after_contract_nothing_is_awaited(filled_dsn, gear):
+    gear.rows("UPDATE pgtandem.mapping SET phase = 'contract'")
+    _, err = pgtandem("gate", "gear", "--contract", dsn=filled_dsn, code=2)
+    assert 'Error: Mapping "gear" is contracted, so there is nothing to wait for.' in err
+    assert "Hint: To take it back: sqitch revert --to gear_backfill" in err
+    _, err = pgtandem("backfill", "gear", dsn=filled_dsn, code=2)
+    assert 'mapping "gear" is in phase contract: there is nothing to backfill' in err
+    assert "Hint: Its copy was complete before contract." in err
 
 
 def test_status_watches_until_it_is_stopped(filled_dsn):
@@ -204,6 +280,20 @@ def test_a_role_that_does_not_exist_and_one_without_rights(filled_dsn, as_user):
         (("backfill", "gear", "--max-time", "soon"), '"soon" is no duration'),
         (("backfill", "gear", "--max-time", "0s"), '"0s" is no time at all'),
         (("backfill", "gear", "--max-time", "-1h"), '"-1h" is no duration'),
+        (("backfill", "gear", "--max-time", "9999999999h"), '"9999999999h" is more than a year'),
+        (("drain", "gear", "--follow", "--interval", "99999999999999999s"), "more than a year"),
+        (("status", "gear", "--watch", "--interval", "0s"), '"0s" is no time at all'),
+        (("status", "gear", "gear"), "unexpected extra argument"),
+        (("status", "--target", ""), "The option that names the database is empty."),
+        (("status", "--target", "nope"), "Two options name a database each"),
+        (("pause",), "Missing argument 'MAPPING'"),
+        (("resume", "gear", "--reason"), "unexpected extra argument"),
+        (("retry", "gear", "--json"), "No such option"),
+        (("repair", "gear", "--comparison", "0"), "0 is not in the range"),
+        (("repair", "gear", "--comparison", str(2**63)), "is not in the range"),
+        (("override", "gear", "luck", "--reason", "x"), 'no condition "luck"'),
+        (("override", "gear", "queue_empty", "--reason", ""), "an override needs a reason"),
+        (("gate", "gear", "--signal", "p99_ms=1e999999999"), "(SQLSTATE 22"),
         (("verify", "gear", "--jobs", "65"), "65 is not in the range"),
         (("verify", "gear", "--sample", "0"), "0 is not in the range"),
         (("verify", "gear", "--limit", "-1"), "-1 is not in the range"),
@@ -221,12 +311,80 @@ def test_a_role_that_does_not_exist_and_one_without_rights(filled_dsn, as_user):
     ],
 )
 def test_wrong_input_is_an_error_and_changes_nothing(filled_dsn, arguments, words):
+    state = (
+        "SELECT (SELECT array_agg(m) FROM pgtandem.mapping AS m) AS mappings, count(*) AS events"
+    )
+    before = Gear(filled_dsn).rows(f"{state} FROM pgtandem.event")
     out, err = pgtandem(*arguments, dsn=filled_dsn, code=2)
     assert out == ""
     assert words in err
+    assert Gear(filled_dsn).rows(f"{state} FROM pgtandem.event") == before
+
+
+def test_an_empty_dsn_does_not_fall_back_to_another_database(filled_dsn):
+    done = subprocess.run(
+        [PGTANDEM, "status", "--dsn", ""], env=environment(filled_dsn), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: The option that names the database is empty.\n")
+
+
+def test_a_reader_that_has_seen_enough(filled_dsn):
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {PGTANDEM} status gear --json | head -n 0"],
+        env=environment(filled_dsn), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
 
 
 def test_durations():
     as_seconds = {"500ms": 0.5, "90s": 90, "5min": 300, "5m": 300, "1h30m": 5400, "1.5 h": 5400}
     for text, seconds in as_seconds.items():
         assert Duration().convert(text, None, None) == seconds
+
+
+SEQUENCES = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.customer (id bigserial PRIMARY KEY, name text);
+CREATE TABLE shop.person (id bigint GENERATED {} AS IDENTITY PRIMARY KEY, name text);
+INSERT INTO shop.customer (name) SELECT 'c' || n FROM generate_series(1, 50) AS n;
+"""
+CUSTOMERS = """
+mapping: customers
+source: {table: shop.customer, columns: {id: bigint, name: text}}
+target: {table: shop.person, columns: {id: bigint, name: text}}
+key: [id]
+columns: {id: id, name: name}
+"""
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("kind", ["ALWAYS", "BY DEFAULT"])
+def test_the_gate_holds_where_new_rows_would_collide(dsn, conn, kind):
+    build(dsn, CUSTOMERS, SEQUENCES.format(kind))
+    pgtandem("backfill", "customers", dsn=dsn)
+    out, _ = pgtandem("gate", "customers", dsn=dsn, code=1)
+    assert "sequence_behind" in out
+    assert "50 values" in out
+    assert (
+        "To do:\n  sequence_behind  let the new table draw from the sequence of the old one" in out
+    )
+    assert "shop.person.id: shop.person_id_seq gives 1 next, ids up to 50 are taken" in out
+    assert out.splitlines()[-1].startswith("customers: hold")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        conn.execute("INSERT INTO shop.person (name) VALUES ('new')")
+
+    # A number that is free, or the source's own sequence, which is what docs/operations.md says.
+    conn.execute("SELECT setval('shop.person_id_seq', 50)")
+    assert "0 values" in pgtandem("gate", "customers", dsn=dsn)[0]
+    conn.execute("SELECT setval('shop.person_id_seq', 20)")
+    conn.execute("ALTER TABLE shop.person ALTER id DROP IDENTITY IF EXISTS")
+    conn.execute("ALTER TABLE shop.person ALTER id SET DEFAULT nextval('shop.customer_id_seq')")
+    conditions = as_json("gate", "customers", dsn=dsn, code=1)["conditions"]
+    assert "sequence_behind" not in {each["name"] for each in conditions}
+    out, _ = pgtandem("gate", "customers", dsn=dsn, code=1)
+    assert "nothing is judged  set thresholds under gate in the mapping" in out
+    for table in ("person", "customer") * 2:
+        conn.execute(f"INSERT INTO shop.{table} (name) VALUES ('new')")
+    assert as_json("verify", "customers", dsn=dsn)["source_rows"] == 54

@@ -100,7 +100,7 @@ def test_repair_mends_exactly_those(filled_dsn, gear, damage):
     before = {row["id"]: row["version"] for row in gear.rows(versions)}
 
     out, _ = pgtandem("repair", "gear", "--dry-run", dsn=filled_dsn, code=1)
-    assert "3 differ now. Insert 1, update 1, delete 1:" in out
+    assert "found 3 differing keys; 3 differ now. Insert 1, update 1, delete 1:" in out
     assert '"spoilt "' in out
     assert "Nothing was changed (--dry-run)." in out
     out, err = pgtandem("repair", "gear", dsn=filled_dsn, code=2)
@@ -112,9 +112,8 @@ def test_repair_mends_exactly_those(filled_dsn, gear, damage):
     assert document["left"] == 0
     actions = {each["action"]: each for each in document["steps"]}
     assert actions.keys() == {"insert", "update", "delete"}
-    assert {"column": "brand", "from": "spoilt ", "to": damage["row"]["brand"]} in (
-        actions["update"]["columns"]
-    )
+    mended = {"column": "brand", "from": "spoilt ", "to": damage["row"]["brand"], "is_json": False}
+    assert mended in actions["update"]["columns"]
     after = {row["id"]: row["version"] for row in gear.rows(versions)}
     changed = {key for key in before | after if before.get(key) != after.get(key)}
     assert changed == {damage["changed"][0], damage["missing"][0], EXTRA}
@@ -128,7 +127,7 @@ def test_repair_mends_exactly_those(filled_dsn, gear, damage):
 
     # A second time there is nothing to do; the row that came later is for a new comparison.
     out, _ = pgtandem("repair", "gear", "--yes", dsn=filled_dsn)
-    assert "none of them differs now" in out
+    assert "of which none differs now" in out
     pgtandem("verify", "gear", dsn=filled_dsn, code=1)
     pgtandem("repair", "gear", "--yes", dsn=filled_dsn)
     pgtandem("verify", "gear", dsn=filled_dsn)
@@ -142,14 +141,26 @@ def test_repair_compares_where_nobody_did(filled_dsn, gear, damage):
     assert 'Mapping "gear" has no comparison 99.' in err
 
 
+def test_a_key_that_is_queued_twice_is_listed_once(filled_dsn, gear):
+    gear.rows("ALTER TABLE gear_ops.gear_items ADD CONSTRAINT n CHECK (name <> 'no') NOT VALID")
+    key = gear.value(f"UPDATE user_core.old_equipment SET name = 'no' WHERE id = {FIRST}"
+                     " RETURNING id::text")  # fmt: skip
+    document = as_json("repair", "gear", "--yes", dsn=filled_dsn, code=1)
+    assert gear.value("SELECT count(*) FROM pgtandem.failures") == 2
+    assert [each["key"] for each in document["failures"]] == [[key]]
+
+
 def test_repair_says_what_it_could_not_mend(filled_dsn, gear, damage):
     pgtandem("verify", "gear", dsn=filled_dsn, code=1)
     with blocked(filled_dsn, f"SELECT FROM gear_ops.gear_items WHERE id = '{EXTRA}' FOR UPDATE"):
         document = as_json("repair", "gear", "--yes", dsn=filled_dsn, code=1)
+        out, err = pgtandem("repair", "gear", "--yes", dsn=filled_dsn, code=1)
     assert document["mended"] == 2
     assert document["left"] == 1
     assert [each["key"] for each in document["failures"]] == [[EXTRA]]
     assert document["failures"][0]["sqlstate"] == "55P03"
+    assert "gear: 0 keys mended, 1 differ.\n" in out
+    assert "Mend what the errors name, then: pgtandem retry gear; pgtandem drain gear" in err
     # It stays in the queue, and the next drain mends it.
     wait_for(lambda: as_json_drained(filled_dsn))
     assert gear.differing() == 0
@@ -192,6 +203,28 @@ def test_while_the_copy_is_open_it_says_so(filled_dsn):
     assert document["missing"] == 3000
     _, err = pgtandem("verify", "gear", dsn=filled_dsn, code=1)
     assert "The copy is not complete" in err
+    assert "Next: pgtandem backfill gear" in err
+
+
+def test_rows_of_the_new_applications_own_are_left_to_the_person(filled_dsn, gear):
+    gear.rows("SELECT pgtandem.open_copy('gear')")
+    gear.rows("UPDATE pgtandem.mapping SET sweep = 'ask'")
+    gear.unseen(DAMAGE[2])
+    _, err = pgtandem("backfill", "gear", dsn=filled_dsn, code=2)
+    assert "(SQLSTATE TD026)" in err
+    _, err = pgtandem("verify", "gear", dsn=filled_dsn, code=1)
+    assert "to keep one, insert it into the source" in err
+    assert "backfill" not in err
+    _, err = pgtandem("repair", "gear", "--yes", dsn=filled_dsn)
+    assert err.endswith("Next: pgtandem backfill gear\n")
+    pgtandem("backfill", "gear", dsn=filled_dsn)
+
+
+def test_before_sync_it_does_not_speak_of_repair(filled_dsn):
+    Gear(filled_dsn).rows("UPDATE pgtandem.mapping SET phase = 'expand', copy_state = 'none'")
+    _, err = pgtandem("verify", "gear", dsn=filled_dsn, code=1)
+    assert "repair" not in err
+    assert "Next: sqitch deploy --to gear_sync" in err
 
 
 def test_more_differences_than_are_stored_are_all_counted(filled_dsn, gear):

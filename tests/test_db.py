@@ -37,7 +37,7 @@ ALL = {"DATABASE_URL": "postgresql://h/url", "SQITCH_TARGET": "db:pg:fromtarget"
             "staging", "sqitch.conf, engine.pg.target staging",
         ),
         (None, None, {}, {"engine.pg.target": "db:pg:"}, None, "sqitch.conf, engine.pg.target"),
-        (None, None, {}, {}, None, "PG* and libpq's defaults"),
+        (None, None, {}, {}, None, "libpq's defaults"),
     ],
 )  # fmt: skip
 def test_the_first_that_is_given_names_the_database(
@@ -117,6 +117,21 @@ def test_an_unreachable_database_is_told_with_who_named_it():
     message = caught.value.format_message()
     assert "named by --dsn" in message
     assert "\n\t" not in message
+
+
+def test_where_nothing_is_said_the_variables_are_to_blame_not_sqitchs_settings(monkeypatch):
+    """Gear's sqitch.conf says db:pg:, which names no database."""
+    for name in db.PLACES:
+        monkeypatch.delenv(name, raising=False)
+    said_nothing = db.Target("postgresql:///", "sqitch.conf, engine.pg.target")
+    assert said_nothing.named_by == "libpq's defaults"
+    monkeypatch.setenv("PGHOST", "/nowhere")
+    monkeypatch.setenv("PGDATABASE", "x")
+    assert said_nothing.named_by == "PGHOST, PGDATABASE"
+    with pytest.raises(PgtandemError, match="cannot be reached") as caught:
+        db.connect(said_nothing)
+    assert "(named by PGHOST, PGDATABASE)" in caught.value.format_message()
+    assert db.Target("dbname=y", "--dsn").named_by == "--dsn, PGHOST"
 
 
 def test_postgres_errors_keep_detail_hint_and_sqlstate(empty_dsn):

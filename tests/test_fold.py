@@ -16,8 +16,11 @@ def words(script: str) -> str:
     return re.sub(r"\s+|--", "", re.sub(r"'\s*\n\s*'", "", script))
 
 
+EXAMPLES = sorted(ROOT.glob("examples/*/mappings/*.yml"))
+
+
 @pytest.mark.parametrize(
-    "path", [ROOT / "examples/gear/mappings/gear.yml", mappings.NASTY / "mapping.yml"]
+    "path", [*EXAMPLES, mappings.NASTY / "mapping.yml"], ids=lambda path: path.parent.parent.name
 )
 def test_a_rendered_script_says_the_same_when_folded(path, monkeypatch):
     mapping = spec.load(path)
@@ -30,9 +33,9 @@ def test_a_rendered_script_says_the_same_when_folded(path, monkeypatch):
         assert fold.fold(script, text) == script, "folding twice changes something"
 
 
-def test_no_line_of_gear_is_too_long():
-    mapping = spec.load(ROOT / "examples/gear/mappings/gear.yml")
-    for script in render.scripts(mapping, "gear").values():
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_no_line_of_an_example_is_too_long(path):
+    for script in render.scripts(spec.load(path), path.stem).values():
         assert max(map(len, script.splitlines())) <= fold.WIDTH
 
 
@@ -55,6 +58,13 @@ LONG = "x" * 30
             f"WHERE {LONG} = {LONG} AND {LONG} = {LONG}",
             [f"WHERE {LONG} = {LONG}", f"    AND {LONG} = {LONG}"],
         ),
+        # ... before IS DISTINCT FROM as a whole, not at the second argument of nullif ...
+        (
+            f"    OR nullif({LONG}, 'null') IS DISTINCT FROM nullif({LONG}, 'null')",
+            [f"    OR nullif({LONG}, 'null')", f"        IS DISTINCT FROM nullif({LONG}, 'null')"],
+        ),
+        # ... and where there is neither comma nor keyword, at any space.
+        (f"    {LONG} || {LONG} || {LONG}+", [f"    {LONG} || {LONG} ||", f"        {LONG}+"]),
         # A literal, a name, a comment and a foreign dollar quote stay in one piece ...
         (f"'{LONG},' || '{LONG}, {LONG}, {LONG}, {LONG}'", None),
         (f'SELECT "{LONG}, {LONG}, {LONG}, {LONG}"', None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_doctor_tells_what_an_older_engine_lacks(dsn):
     assert checks("--dsn", dsn)["engine"]["found"] == f"lacks {last}"
 
 
+def test_doctor_and_the_manual_name_one_interval(dsn):
+    cure = checks("--dsn", dsn)["client_connection_check_interval"]["cure"]
+    assert cure.startswith("set it to 2s,")
+    assert "client_connection_check_interval = '2s'" in (ROOT / "docs/operations.md").read_text()
+    query = (ROOT / "tools/pgtandem/queries/session.sql").read_text()
+    assert "('client_connection_check_interval', '2s')" in query
+
+
 def test_doctor_as_a_role_without_rights(dsn, as_user):
     found = checks("--dsn", as_user(dsn, "old_app"))
     assert found["engine"]["state"] == "warn"
@@ -83,6 +92,36 @@ def test_init_where_nothing_answers_is_an_error():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("Error: The database cannot be reached.\nDetail: ")
+
+
+def test_init_as_a_role_without_rights_says_which_grant_to_type(empty_dsn, dsn, as_user):
+    done = pgtandem("init", "--dsn", as_user(empty_dsn, "old_app"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert 'Error: The role "old_app" may not create schemas in the database "test_' in done.stderr
+    grant = done.stderr.partition("superuser: ")[2].strip()
+    with psycopg.connect(as_user(empty_dsn, "postgres"), autocommit=True) as admin:
+        admin.execute(grant.encode())
+    done = pgtandem("init", "--dsn", as_user(empty_dsn, "old_app"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    # And where another role has deployed it.
+    done = pgtandem("init", "--dsn", as_user(dsn, "old_app"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert 'Error: The role "old_app" may not change the schema pgtandem.' in done.stderr
+    assert f"GRANT {OWNER} TO old_app;" in done.stderr
+
+
+def test_doctor_names_the_variables_that_fill_what_is_left_out(dsn):
+    options = psycopg.conninfo.conninfo_to_dict(dsn)
+    variables = {"PGHOST": str(options["host"]), "PGPORT": str(options["port"]), "PGUSER": OWNER}
+    done = subprocess.run(
+        [PGTANDEM, "doctor", "--json", "--dsn", f"dbname={options['dbname']}"], check=False,
+        capture_output=True, text=True, env=os.environ | variables,
+    )  # fmt: skip
+    found = {check["name"]: check["found"] for check in json.loads(done.stdout)}
+    assert found["connection"].endswith("named by --dsn, PGHOST, PGPORT, PGUSER")
 
 
 def test_the_exit_status_of_wrong_usage_is_2():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,9 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers import ROOT, sqitch
+from helpers import ROOT, psql, sqitch
 from mappings import build, nasty
 from pgtandem.render import PHASES
+from test_nasty import LEAVING
 
 BIN = Path(sys.executable).parent
 GEAR = ROOT / "examples" / "gear"
@@ -69,7 +71,12 @@ EXAMPLES = sorted(
 @pytest.mark.parametrize(
     "script", EXAMPLES, ids=lambda path: "/".join(path.with_suffix("").parts[-3:])
 )
-def test_squawk_on_the_examples(script):
+def test_squawk_on_the_examples(script, tmp_path):
+    text = script.read_text()
+    if ":'" in text:  # a variable of psql in quotes, which squawk cannot read
+        script = tmp_path / script.parent.name / script.name
+        script.parent.mkdir()
+        script.write_text(text.replace(":'", "'"))
     squawk(script, exclude=REVERT if script.parent.name == "revert" else ())
 
 
@@ -100,7 +107,8 @@ WHERE n.nspname = 'pgtandem' OR n.nspname LIKE 'pgtandem\\_%'
 """
 
 
-def check_routines(dsn: str) -> None:
+def check_routines(dsn: str, only: str = "") -> None:
+    """Check all routines, or those whose names match."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         try:
             connection.execute("CREATE EXTENSION IF NOT EXISTS plpgsql_check SCHEMA public")
@@ -108,7 +116,8 @@ def check_routines(dsn: str) -> None:
             pytest.skip("plpgsql_check is packaged for Debian's PostgreSQL, not the embedded one")
         (routines,) = connection.execute(ROUTINES).fetchone()
         assert routines > 0
-        assert connection.execute(FINDINGS).fetchall() == []
+        found = connection.execute(FINDINGS).fetchall()
+        assert [each for each in found if re.search(only, each[0])] == []
 
 
 @pytest.mark.both
@@ -117,7 +126,7 @@ def test_plpgsql_check_on_the_engine(dsn, as_user):
 
 
 @pytest.mark.both
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "index"])  # no routines
 def test_plpgsql_check_on_what_gear_renders(gear_dsn, as_user, phase):
     with psycopg.connect(gear_dsn, autocommit=True) as connection:
         connection.execute("CALL pgtandem.backfill('gear')")
@@ -130,6 +139,15 @@ def test_plpgsql_check_on_what_gear_renders(gear_dsn, as_user, phase):
 
 
 @pytest.mark.both
+def test_plpgsql_check_on_paths_of_a_document(make_database, engine_template, as_user):
+    dsn = make_database(engine_template)
+    project = ROOT / "examples" / "unified_profiles"
+    psql(project / "legacy.sql", dsn)
+    sqitch("deploy", "--to-change", "user_directory", dsn=dsn, project=project)
+    check_routines(as_user(dsn, "postgres"))
+
+
+@pytest.mark.both
 @pytest.mark.parametrize("kind", ["ordinary", "partitioned"])
 def test_plpgsql_check_on_a_mapping_with_everything(dsn, as_user, kind):
     """A filter, a composite key, expressions, odd names and types."""
@@ -139,3 +157,27 @@ def test_plpgsql_check_on_a_mapping_with_everything(dsn, as_user, kind):
         connection.execute("CALL pgtandem.compare('nasty')")
     built.deploy("contract")
     check_routines(as_user(dsn, "postgres"))
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("kind", ["ordinary", "partitioned"])
+def test_plpgsql_check_on_a_contract_on_columns(dsn, as_user, kind):
+    """At each of its steps, there and back."""
+    mapping, legacy = nasty(kind)
+    mapping = mapping.replace("contract: {", f"contract: {{columns: {LEAVING}, ")
+    built = build(dsn, mapping, legacy, phases=("expand", "sync", "backfill"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CALL pgtandem.compare('nasty')")
+    # In between, what needs the columns is out of use.
+    for script, step, used in (
+        ("deploy", "\nSET client_connection_check_interval", "note_|archive_"),
+        ("deploy", "", "note_|truncate_"),
+        ("revert", "\nCALL pgtandem.walk(", "note_|keep_|restore_|settle_source"),
+        ("revert", "", ""),
+    ):
+        path = built.directory / script / "nasty_contract.sql"
+        part = built.directory / "part.sql"
+        text = path.read_text()
+        part.write_text(text.partition(step)[0] + "\n\\quit\n" if step else text)
+        psql(part, dsn)
+        check_routines(as_user(dsn, "postgres"), used)

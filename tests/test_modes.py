@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from helpers import psql
 from mappings import build
 
 LEGACY = """
@@ -73,6 +74,33 @@ def test_record_stores_the_failure_and_lets_the_write_pass(
     assert one(conn, "SELECT count(*) FROM pgtandem.sync_failure WHERE repaired_at IS NULL") == 0
     rows = conn.execute("SELECT id, title FROM new.item WHERE id IN (7, 8) ORDER BY id").fetchall()
     assert rows == [(7, "blessed"), (8, "cursed")]
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("mode", ["record", "strict"])
+def test_constraints_that_are_checked_at_commit(
+    conn: psycopg.Connection[Any], dsn: str, tmp_path: Path, mode: str
+) -> None:
+    """They would fail the old application's commit, which only strict may do."""
+    built = items(dsn, tmp_path, f"mode: {mode}", "expand")
+    conn.execute("CREATE TABLE new.owner (name text PRIMARY KEY)")
+    conn.execute("ALTER TABLE new.item ADD FOREIGN KEY (owner) REFERENCES new.owner DEFERRABLE")
+    if mode == "record":
+        with pytest.raises(AssertionError, match="may be checked at commit only"):
+            psql(tmp_path / "deploy/items_sync.sql", dsn)
+        assert one(conn, "SELECT phase FROM pgtandem.mapping") == "expand"
+        conn.execute("ALTER TABLE new.item ALTER CONSTRAINT item_owner_fkey NOT DEFERRABLE")
+        built.deploy("sync")
+        conn.execute("ALTER TABLE new.item ALTER CONSTRAINT item_owner_fkey DEFERRABLE")
+        with pytest.raises(AssertionError, match="may be checked at commit only"):
+            psql(tmp_path / "verify/items_sync.sql", dsn)
+        return
+    built.deploy("sync")
+    with conn.transaction():
+        conn.execute("SET CONSTRAINTS ALL DEFERRED")
+        conn.execute("UPDATE old.item SET name = 'late' WHERE id = 7")
+        conn.execute("INSERT INTO new.owner VALUES ('migrated')")
+    assert one(conn, "SELECT title FROM new.item WHERE id = 7") == "late"
 
 
 @pytest.mark.both
@@ -145,3 +173,63 @@ def test_a_truncate_of_one_partition_takes_its_images_away(
     assert one(conn, "SELECT min(id), count(*) FROM new.item") == (101, 100)
     conn.execute("TRUNCATE old.item")
     assert one(conn, "SELECT count(*) FROM new.item") == 0
+
+
+def triggers(db: psycopg.Connection[Any], table: str) -> list[str]:
+    """The names of the triggers of a table that fire, in the order in which they do."""
+    rows = db.execute(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled <> 'D' "
+        "AND NOT tgisinternal ORDER BY tgname",
+        (table,),
+    )
+    return [name for (name,) in rows]
+
+
+LONG = 'der "Übergang" ' * 10
+
+
+@pytest.mark.parametrize("name", ["trigger_sync_account_to_profile", LONG])
+def test_the_triggers_on_the_source_have_the_name_that_the_mapping_gives(
+    conn: psycopg.Connection[Any], dsn: str, tmp_path: Path, name: str
+) -> None:
+    built = items(
+        dsn, tmp_path, f"trigger: {name!r}, truncate: follow", "expand", "sync", "backfill"
+    )
+    found = triggers(conn, "old.item")
+    prefix = found[0].removesuffix("_truncate")
+    assert prefix == name or (len(found[0].encode()) <= 63 and name.startswith(prefix[:30]))
+    assert found == [f"{prefix}_truncate", f"{prefix}_update", f"{prefix}_write"]
+    assert [each[:15] for each in triggers(conn, "new.item")] == ["pgtandem_items_"] * 3
+    conn.execute("UPDATE old.item SET name = 'known' WHERE id = 7")
+    assert one(conn, "SELECT title FROM new.item WHERE id = 7") == "known"
+    conn.execute("CALL pgtandem.compare('items')")
+    built.deploy("contract")
+    guards = ["pgtandem_items_keep", "pgtandem_items_keep_all"]
+    assert triggers(conn, "pgtandem_archive.item") == guards
+    built.revert("contract")
+    assert triggers(conn, "old.item") == found
+    conn.execute("UPDATE old.item SET name = 'again' WHERE id = 7")
+    assert one(conn, "SELECT title FROM new.item WHERE id = 7") == "again"
+    built.revert("backfill")
+    assert f"{prefix}_moved" in triggers(conn, "old.item")
+    built.revert("sync", "expand")
+    assert triggers(conn, "old.item") == triggers(conn, "new.item") == []
+
+
+def test_a_trigger_of_somebody_else_is_not_replaced(
+    conn: psycopg.Connection[Any], dsn: str, tmp_path: Path
+) -> None:
+    built = items(dsn, tmp_path, "trigger: audit", "expand")
+    conn.execute(
+        "CREATE FUNCTION old.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    )
+    conn.execute(
+        "CREATE TRIGGER audit_write AFTER INSERT ON old.item"
+        " FOR EACH ROW EXECUTE FUNCTION old.nothing()"
+    )
+    with pytest.raises(AssertionError, match=r"triggers of these names that are not of this"):
+        built.deploy("sync")
+    assert triggers(conn, "old.item") == ["audit_write"]
+    conn.execute("DROP TRIGGER audit_write ON old.item")
+    built.deploy("sync")
+    built.deploy("sync")  # as after a kill before Sqitch noted it

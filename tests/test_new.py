@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from command_line import PGTANDEM
 from helpers import ROOT, psql
 from mappings import build
 from pgtandem import cli, draft, spec
@@ -96,6 +98,32 @@ def test_once_decided_it_is_a_mapping_that_works(tables, dsn, empty_dsn, tmp_pat
         assert connection.execute("SELECT sqlstate FROM pgtandem.recheck").fetchall() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--output", "/nonexistent/x.yml"), "/nonexistent/x.yml: No such file or directory"),
+        (("--output", "/proc/x.yml"), "/proc/x.yml: "),
+        (("--output", "/tmp"), "File '/tmp' is a directory"),
+        (("--target", "old.item"), "--source and --target name the same table."),
+        (("--source", "a.b.c"), "--source a.b.c is no table's name."),
+        (("--source", ""), "--source  is no table's name."),
+        (("--source", 'old."item'), "is no table's name."),
+        (("--dsn", ""), "The option that names the database is empty."),
+        (("--database", "nope"), "Two options name a database each."),
+    ],
+)
+def test_wrong_input_leaves_nothing_behind(tables, empty_dsn, tmp_path, arguments, words):
+    done = subprocess.run(
+        [PGTANDEM, "new", "shop", "--source", "old.item", "--target", "new.item", "--dsn",
+         empty_dsn, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def warnings(result: Result) -> list[str]:
     return [line[9:] for line in result.stderr.splitlines() if line.startswith("Warning: ")]
 
@@ -123,6 +151,10 @@ def test_warnings(tables, empty_dsn, tmp_path):
         ("CREATE TABLE old.child () INHERITS (old.item)", "old.item has inheritance children"),
         ("ALTER TABLE new.item ENABLE ROW LEVEL SECURITY", "new.item has row security"),
         ("REVOKE TRIGGER ON new.item FROM current_user", "You may not create triggers on new.item"),
+        (
+            "ALTER TABLE new.item ALTER id ADD GENERATED ALWAYS AS IDENTITY",
+            "new.item.id numbers its rows by itself, from 1: let it draw from the sequence of the",
+        ),
         (
             "ALTER TABLE new.item DROP CONSTRAINT item_pkey, ADD UNIQUE (made)",
             "No unique index of new.item is on columns that the source has",

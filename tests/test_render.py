@@ -52,14 +52,16 @@ def contents(project: Path) -> dict[str, str]:
     return {str(path): path.read_text() for path in sorted(project.rglob("*.sql"))}
 
 
-def test_gear_is_what_render_makes():
-    result = run(ROOT / "examples" / "gear", "--check")
+@pytest.mark.parametrize("name", ["gear", "unified_profiles"])
+def test_an_example_is_what_render_makes(name):
+    result = run(ROOT / "examples" / name, "--check")
     assert result.exit_code == 0, result.output
 
 
 def test_twice_is_once(project):
     result = run(project)
     assert result.exit_code == 0, result.output
+    assert result.stderr == "Next: read and commit them; then sqitch deploy --to shop_expand\n"
     assert planned(project) == PHASES
     before = contents(project)
     assert len(before) == 12
@@ -143,6 +145,7 @@ def test_rework(project):
     change_mapping(project)
     result = run(project, "--rework")
     assert result.exit_code == 0, result.output
+    assert result.stderr.endswith("; then sqitch deploy --to shop_sync@HEAD\n")
     assert planned(project) == [*PHASES[:3], *PHASES]
     plan = (project / "sqitch.plan").read_text()
     (tag,) = re.findall(r"^@(\S+)", plan, re.MULTILINE)

@@ -190,6 +190,8 @@ def test_the_road_of_a_changed_mapping(project, dsn):
         label, _, _, stars = connection.execute(row).fetchone()
         assert (label[0] in "NO", stars) == (True, 5)
         assert connection.execute("SELECT phase FROM pgtandem.mapping").fetchone() == ("backfill",)
+        moved = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'pgtandem_shop_moved'"
+        assert connection.execute(moved).fetchone() == ("D",)
         assert connection.execute(met).fetchone() == (False,)
         sqitch("revert", "-y", dsn=dsn, project=project)
         assert connection.execute(
@@ -322,3 +324,94 @@ def test_a_rework_after_contract_is_refused(project, dsn):
         render(project, "--rework")
         said = sqitch("deploy", dsn=dsn, project=project, check=False)
         assert 'mapping "shop" is still in phase contract' in said
+
+
+INDEXED = """
+indexes:
+  by_label: {on: (label), query: "SELECT id FROM new_shop.item WHERE label = 'NAME 7'"}
+"""
+MORE = """  by_cents: {on: (cents), unique: true}
+"""
+
+
+def indexes(connection) -> list[tuple[str, bool]]:
+    return connection.execute(
+        "SELECT indexrelid::regclass::text, indisvalid FROM pg_index"
+        " WHERE indrelid = 'new_shop.item'::regclass AND NOT indisprimary ORDER BY 1"
+    ).fetchall()
+
+
+def test_indexes_come_and_change_without_the_rest(project, dsn):
+    mapping = project / "mappings" / "shop.yml"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY)
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        mapping.write_text(BEFORE + INDEXED)
+        render(project, "--rework")
+        phases = ["shop_expand", "shop_sync", "shop_backfill", "shop_index", "shop_contract"]
+        assert planned(project) == phases
+        render(project, "--check")
+        sqitch("deploy", "--verify", "--to", "shop_index", dsn=dsn, project=project)
+        assert indexes(connection) == [("new_shop.by_label", True)]
+        copied = "SELECT copy_changed FROM pgtandem.mapping"
+        before = connection.execute(copied).fetchone()
+
+        mapping.write_text(BEFORE + INDEXED + MORE)
+        render(project, "--rework")
+        assert planned(project) == [*phases[:4], "shop_index", "shop_contract"]
+        render(project, "--check")
+        sqitch("deploy", "--verify", "--to", "shop_index@HEAD", dsn=dsn, project=project)
+        both = [("new_shop.by_cents", True), ("new_shop.by_label", True)]
+        assert indexes(connection) == both
+        assert connection.execute(copied).fetchone() == before
+        # And back: only what the former form did not have goes.
+        sqitch("revert", "-y", "--to", "@" + find(project).tags()[0], dsn=dsn, project=project)
+        assert indexes(connection) == [("new_shop.by_label", True)]
+        sqitch("deploy", "--verify", "--to", "shop_index@HEAD", dsn=dsn, project=project)
+
+        # Where the image changes, they go along and stay as they are.
+        mapping.write_text(AFTER + INDEXED + MORE)
+        render(project, "--rework")
+        assert planned(project)[-5:] == phases
+        sqitch("deploy", "--verify", "--to", "shop_sync@HEAD", dsn=dsn, project=project)
+        backfill(dsn)
+        sqitch("deploy", "--verify", "--to", "shop_index@HEAD", dsn=dsn, project=project)
+        assert indexes(connection) == both
+        sqitch("revert", "-y", "--to", "@" + find(project).tags()[-1], dsn=dsn, project=project)
+        assert indexes(connection) == both
+        backfill(dsn)
+        sqitch("revert", "-y", dsn=dsn, project=project)
+        assert indexes(connection) == []
+
+
+def test_indexes_of_a_mapping_that_was_never_deployed(project):
+    render(project)
+    (project / "mappings" / "shop.yml").write_text(BEFORE + INDEXED)
+    with pytest.raises(Exception, match="has changed, and its changes stand in the plan"):
+        render(project)
+    render(project, "--force")
+    assert planned(project)[-2:] == ["shop_index", "shop_contract"]
+    assert "shop_contract [shop_index " in (project / "sqitch.plan").read_text()
+    render(project, "--check")
+
+
+def test_a_rework_gives_the_triggers_another_name(project, dsn):
+    named = (
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'old_shop.item'::regclass"
+        " AND NOT tgisinternal ORDER BY 1"
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY)
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        before = connection.execute(named).fetchall()
+        (project / "mappings" / "shop.yml").write_text(BEFORE + "sync: {trigger: carry_over}\n")
+        render(project, "--rework")
+        with Writers(dsn) as writers:
+            sqitch("deploy", "--verify", "--to", "shop_sync@HEAD", dsn=dsn, project=project)
+        assert writers.failed == []
+        endings = [name.removeprefix("pgtandem_shop") for (name,) in before]
+        assert connection.execute(named).fetchall() == [(f"carry_over{e}",) for e in endings]
+        sqitch("revert", "-y", "--to", "@" + find(project).tags()[0], dsn=dsn, project=project)
+        assert connection.execute(named).fetchall() == before

@@ -46,6 +46,31 @@ def value(connection, query, parameters=None):
     return connection.execute(query, parameters).fetchone()[0]
 
 
+def test_sessions_of_old_roles_and_their_members(gear, gear_dsn, as_user):
+    gear.execute(
+        "UPDATE pgtandem.mapping SET settings = "
+        """settings || '{"contract": {"old_roles": ["old_app"]}}'"""
+    )
+    unmet = "SELECT figure FROM pgtandem.contract_conditions('gear') WHERE name = %s AND NOT met"
+
+    def found():
+        row = gear.execute(unmet, ("no_old_sessions",)).fetchone()
+        return row[0].partition(" ")[0] if row else None
+
+    with psycopg.connect(as_user(gear_dsn, "postgres"), autocommit=True) as admin:
+        admin.execute("CREATE ROLE old_login LOGIN IN ROLE old_app")
+        admin.execute("GRANT old_app TO pgtandem_owner")  # who deploys, and looks here
+        try:
+            assert found() is None
+            with psycopg.connect(as_user(gear_dsn, "old_login")):
+                assert found() == "old_login"
+            with psycopg.connect(as_user(gear_dsn, "old_app")):
+                assert found() == "old_app"
+        finally:
+            admin.execute("REVOKE old_app FROM pgtandem_owner")
+            admin.execute("DROP ROLE old_login")
+
+
 @pytest.mark.both
 def test_backfill_copies_and_is_done_the_second_time(filled):
     filled.execute("CALL pgtandem.backfill('gear')")
@@ -150,12 +175,45 @@ def test_lock_tables_gives_up_and_names_who_is_in_the_way(gear_dsn):
         assert said.message_primary == (
             "could not lock user_core.old_equipment, user_core.users in 2 tries"
         )
-        assert f"pid {writer.pid} (pgtandem_owner, writer, in its transaction since" in (
+        assert f"pid {writer.pid} (pgtandem_owner, writer, idle in transaction for 00:00:" in (
             said.message_detail
         )
         assert said.message_hint == (
             "Nothing was changed. Run it again when these transactions have ended."
         )
+
+
+def test_lock_tables_tells_meanwhile_who_is_in_the_way(gear_dsn):
+    heard = []
+    lock = "SELECT pgtandem.lock_tables('{{user_core.users}}', '{}', 5)"
+    with (
+        Session(gear_dsn, application_name="first") as first,
+        Session(gear_dsn, application_name="second") as second,
+        Session(gear_dsn, application_name="reader") as reader,
+        Session(gear_dsn) as ours,
+    ):
+        ours.connection.add_notice_handler(lambda notice: heard.append(notice.message_primary))
+        first.run("BEGIN")
+        first.run("DELETE FROM user_core.users")
+        reader.run("BEGIN")
+        reader.run("SELECT count(*) FROM user_core.users")
+        ours.send(lock.format("SHARE ROW EXCLUSIVE")).waits_for_lock(first)
+        # Whoever comes later stands in the next notice, and the final word, too.
+        while not heard:
+            pass
+        second.run("BEGIN")
+        second.run("INSERT INTO user_core.users (name, email) VALUES ('Ana', 'ana@x.invalid')")
+        first.run("ROLLBACK")
+        with pytest.raises(psycopg.Error) as caught:
+            ours.result()
+    assert [words.partition(":")[0] for words in heard] == [
+        f"waiting for a lock on user_core.users, try {number} of 5" for number in (1, 4)
+    ]
+    assert f"pid {first.pid} (pgtandem_owner, first, idle in transaction for " in heard[0]
+    assert f"pid {second.pid} (pgtandem_owner, second, " in heard[1]
+    for words in (heard[1], caught.value.diag.message_detail):
+        assert "first" not in words
+        assert "reader" not in words
 
 
 def test_lock_tables_holds_nothing_while_it_waits(gear_dsn):

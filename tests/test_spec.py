@@ -89,13 +89,17 @@ BAD = {
         replaced("mapping: shop", "mapping: Shop"),
         r"1: mapping: should match '\^\[a-z",
     ),
-    "a number as name": (replaced("mapping: shop", "mapping: 7"), "1: mapping: input should be a"),
-    "a list as table": (replaced("old.item", "[old, item]"), "3: source.table: input should be a"),
-    "a word as key": (replaced("[id]", "id"), "9: key: input should be a valid list"),
+    "a number as name": (replaced("mapping: shop", "mapping: 7"), "1: mapping: should be a text"),
+    "a list as table": (replaced("old.item", "[old, item]"), "3: source.table: should be a text"),
+    "a word as key": (replaced("[id]", "id"), r"9: key: should be a list, as in \[id\]"),
     "a bad mode": (replaced("record", "recorded"), "16: sync.mode: input should be 'strict' or"),
     "a bad duration": (
         replaced("ways: both", "ways: both, lock_timeout: soon"),
         "16: sync.lock_timeout: should match",
+    ),
+    "a line break in a trigger's name": (
+        replaced("ways: both", 'ways: both, trigger: "a\\nb"'),
+        "16: sync.trigger: a name has a control character",
     ),
     "a negative threshold": (
         GOOD + "gate: {differences_per_hour: {hold: -1}}\n",
@@ -132,6 +136,14 @@ BAD = {
     "no way back": (
         replaced(", back: {name: lower(label)}", ""),
         "12: columns.label: an expression needs its way back",
+    ),
+    "a generated column that is no column": (
+        GOOD + 'contract: {generated: {full: "1"}}\n',
+        '17: contract.generated: "full" is no column of the source',
+    ),
+    "a generated column that is written": (
+        GOOD + 'contract: {generated: {price: "1"}}\n',
+        '13: "cents" writes price on the way back, which the source generates',
     ),
     "two ways back": (
         replaced("  seen: seen", "  seen: seen\n  stars: price").replace(
@@ -176,6 +188,55 @@ BAD = {
     "all initial": (
         re.sub(r"columns:\n(  .*\n)+sync", "columns:\n  id: {initial: id}\nsync", GOOD),
         "10: columns: all are initial",
+    ),
+    # Areas.
+    "an unknown column in an area": (
+        GOOD + "areas:\n  all:\n    - cent\n",
+        '19: areas.all: "cent" is no column of the mapping; did you mean "cents"',
+    ),
+    "a key in an area": (GOOD + "areas: {all: [id]}\n", '17: areas.all: "id" is of the key'),
+    "an initial column in an area": (
+        GOOD + "areas: {all: [stars]}\n",
+        '17: areas.all: "stars" is initial, so it never differs',
+    ),
+    "a column in two areas": (
+        GOOD + "areas:\n  one: [cents]\n  two: [seen, cents]\n",
+        '19: areas.two: "cents" is in the area "one" already',
+    ),
+    "an area of nothing": (GOOD + "areas: {all: []}\n", "17: areas.all: list should have at least"),
+    "a prefix of nothing": (GOOD + "areas: {all: [cents.*]}\n", '17: areas.all: "cents.*" is no'),
+    # Indexes.
+    "an index without a query": (
+        GOOD + "indexes:\n  by_label: {on: (label)}\n",
+        "18: indexes.by_label: give the query that is to use it",
+    ),
+    "an index without parentheses": (
+        GOOD + "indexes:\n  by_label: {on: label, unique: true}\n",
+        "18: indexes.by_label.on: write it in parentheses",
+    ),
+    "an index that does not end": (
+        GOOD + "indexes:\n  by_label: {on: (label, unique: true}\n",
+        "18: indexes.by_label.on: a parenthesis has no partner",
+    ),
+    "an index with more behind it": (
+        GOOD + "indexes:\n  by_label: {on: (label), where: 'true; DROP TABLE x', unique: true}\n",
+        "18: indexes.by_label.where: an expression has no semicolon",
+    ),
+    "a query that is none": (
+        GOOD + "indexes:\n  by_label: {on: (label), query: DELETE FROM new.item}\n",
+        "18: indexes.by_label.query: it is no SELECT",
+    ),
+    "two queries": (
+        GOOD + "indexes:\n  by_label: {on: (label), query: 'SELECT 1; SELECT 2'}\n",
+        "18: indexes.by_label.query: an expression has no semicolon",
+    ),
+    "a long index": (
+        GOOD + f"indexes:\n  {LONG}: {{on: (label), unique: true}}\n",
+        "18: indexes: .* is no name of an index, or too long",
+    ),
+    "an access method that is none": (
+        GOOD + "indexes:\n  by_label: {on: (label), unique: true, using: 'gin ('}\n",
+        "18: indexes.by_label.using: should match",
     ),
     # Expressions.
     "an open string": (
@@ -358,3 +419,11 @@ def test_each_example_names_the_schema():
         named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
         assert named, path
         assert (path.parent / named[1]).resolve() == ROOT / "docs" / "mapping.schema.json"
+
+
+def test_areas_do_not_change_what_a_mapping_is(tmp_path):
+    mapping = loaded(tmp_path, GOOD + 'areas: {money: [cents], rest: ["seen"]}\n')
+    assert mapping.areas == {"money": ["cents"], "rest": ["seen"], None: ["label"]}
+    assert mapping.hash == loaded(tmp_path, GOOD).hash
+    assert "areas" not in loaded(tmp_path, GOOD).settings()
+    assert mapping.settings()["areas"][0] == {"area": "money", "columns": ["cents"]}

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import ROOT, planned, psql, run, sqitch
 
-GEAR = ROOT / "examples" / "gear"
+EXAMPLES = {"gear": {"users": 20, "items": 200}, "unified_profiles": {"users": 200}}
 
 
 def prove(dsn: str, *paths: Path) -> int:
@@ -42,17 +42,19 @@ def test_the_engine(gear_dsn, as_user):
 
 
 @pytest.mark.both
-def test_each_change_of_gear_right_after_it(make_database, engine_template, as_user):
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_change_of_an_example_right_after_it(make_database, engine_template, as_user, name):
+    project = ROOT / "examples" / name
     dsn = make_database(engine_template)
     install_pgtap(as_user(dsn, "postgres"))
-    psql(GEAR / "legacy.sql", dsn)
-    psql(GEAR / "generate.sql", dsn, users=20, items=200)
-    for change in planned(GEAR):
-        if change == "gear_contract":
+    psql(project / "legacy.sql", dsn)
+    psql(project / "generate.sql", dsn, **EXAMPLES[name])
+    for change in planned(project):
+        if change == f"{name}_contract":
             with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute("CALL pgtandem.compare('gear')")
-        sqitch("deploy", "--to-change", change, dsn=dsn, project=GEAR)
-        prove(dsn, GEAR / "tests" / f"{change}.sql")
+                connection.execute("CALL pgtandem.compare(%s)", (name,))
+        sqitch("deploy", "--to-change", change, dsn=dsn, project=project)
+        prove(dsn, project / "tests" / f"{change}.sql")
 
 
 def test_a_failing_test_and_no_test_at_all_are_noticed(empty_dsn, as_user, tmp_path):

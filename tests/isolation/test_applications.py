@@ -198,24 +198,24 @@ def test_cascade(world):
     world.complete()
 
 
-@pytest.mark.parametrize("when", ["before the close", "after the close"])
+@pytest.mark.parametrize("when", ["before the copy", "after the copy"])
 def test_prepared_transaction(world, level, when):
-    """A prepared delete holds its row until it is committed, whatever happens meanwhile."""
+    """A prepared delete holds its row until it is committed; the backfill waits for it."""
     world.rows(1, 5)
     writer = start(world.old(), level)
     world.list_chunks()
-    if when == "after the close":
+    if when == "after the copy":
         assert world.value("SELECT rows FROM pgtandem._copy_next('gear', 64, 'insert')") == 2
     writer.run(delete(5))
     writer.run("PREPARE TRANSACTION 'two_phases'")
-    if when == "after the close":
-        world.backfill()
-    else:
-        copy = world.session()
-        copy.send("CALL pgtandem.backfill('gear')")
-        copy.result()
+    copy = world.session()
+    copy.send("CALL pgtandem.backfill('gear')")
+    try:
+        world.waits("1 older transactions to end (pid none, prepared)")
+    finally:
+        world.old().run("COMMIT PREPARED 'two_phases'")
+    copy.result()
     assert world.value("SELECT copy_state FROM pgtandem.mapping") == "complete"
-    world.old().run("COMMIT PREPARED 'two_phases'")
     world.settled()
     assert world.names(TARGET) == {1: "v1"}
 

@@ -21,7 +21,7 @@ FORWARD = "pgtandem_gear.sync_forward()"
 BACK = "pgtandem_gear.sync_back()"
 COPY = "pgtandem_gear.copy_chunk(regclass,bigint,bigint,text)"
 COPY_NEXT = "pgtandem._copy_next(text,bigint,text)"
-HOLDERS = "pgtandem._snapshot_holders(text[])"
+OLDER = "pgtandem._older_transactions(text,text[])"
 QUEUED = "(NOT FOUND OR pgtandem_gear.copy_is_open()"
 RC, RR, _ = LEVELS
 
@@ -96,7 +96,17 @@ MUTATIONS = [
     Mutation(
         "the backfill does not wait for older snapshots",
         waits.test_backfill_waits_for_an_old_snapshot,
-        HOLDERS, "l.locktype = 'virtualxid'", "false",
+        OLDER, "l.locktype = 'virtualxid'", "false",
+    ),
+    Mutation(
+        "the backfill does not wait for who has written, and is idle",
+        lambda world: waits.test_backfill_waits_for_an_idle_writer(world, delete(5)),
+        OLDER, "OR l.locktype = 'relation'", "OR false",
+    ),
+    Mutation(
+        "the backfill does not wait for a prepared transaction",
+        waits.test_backfill_waits_for_a_prepared_writer,
+        OLDER, "l.pid IS DISTINCT FROM", "l.pid <>",
     ),
     Mutation(
         "the chunk's last resort overwrites",
@@ -137,7 +147,7 @@ MUTATIONS = [
     Mutation(
         "the sync waits once for each row",
         lambda world: both.test_one_wait_a_transaction(world, RC),
-        FORWARD, "IF v_state = 'queue' THEN", "IF false THEN",
+        FORWARD, "IF current_setting('pgtandem_gear.state', true) = 'queue' THEN", "IF false THEN",
     ),
     Mutation(
         "the way back writes the whole row",
@@ -150,13 +160,13 @@ MUTATIONS = [
         lambda world: applications.test_after_trigger_writes_the_same_row(
             world, RC, SOURCE, "a_first"
         ),
-        FORWARD, "IF v_state = 'nested'", "IF false",
+        FORWARD, "IF current_setting('pgtandem_gear.state', true) = 'nested'", "IF false",
     ),
     Mutation(
         "the old key of a row that a trigger takes away is forgotten",
         lambda world: applications.test_key_change_and_then_away(world, "a_first", "delete"),
-        FORWARD, "            IF TG_OP = 'UPDATE' THEN\n                -- What took",
-        "            IF false THEN\n                -- What took",
+        FORWARD, "                IF TG_OP = 'UPDATE' THEN\n                    -- What took",
+        "                IF false THEN\n                    -- What took",
     ),
     Mutation(
         "replicated rows fire no trigger",

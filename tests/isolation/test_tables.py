@@ -134,6 +134,52 @@ def test_partition_that_comes_later(make_shape):
 
 
 @pytest.mark.both
+def test_partitions_that_come_and_go_after_the_copy(make_shape):
+    """Nobody calls the copy complete until a backfill has seen to them."""
+    shape = make_shape(PARTITIONED)
+    shape.built.deploy("backfill")
+    moved = (
+        "SELECT tgenabled FROM pg_trigger WHERE tgname = 'pgtandem_shape_moved' AND tgrelid = {}"
+    )
+    complete = "SELECT met FROM pgtandem.contract_conditions('shape') WHERE name = 'copy_complete'"
+
+    def incomplete(leaf: str) -> None:
+        assert shape.run(complete) == [(False,)]
+        with pytest.raises(psycopg.Error, match=leaf) as refused:
+            shape.run("SELECT pgtandem.require_complete('shape')")
+        assert refused.value.sqlstate == "TD019"
+
+    shape.run("CREATE TABLE old.late (id integer, part integer, name text, note text)")
+    shape.run("INSERT INTO old.late VALUES (77, 7, 'late', NULL)")
+    shape.run("ALTER TABLE old.things ATTACH PARTITION old.late FOR VALUES IN (7)")
+    incomplete("old.late")
+    shape.run("CALL pgtandem.backfill('shape')")
+    shape.equal()
+    assert shape.count() == 10
+    assert shape.run(complete) == [(True,)]
+    assert shape.run(moved.format("'old.things'::regclass")) == [("D",)]
+    assert shape.run(moved.format("'old.late'::regclass")) == [("D",)]
+    done = "SELECT count(*) FROM pgtandem.chunk WHERE strategy = 'overwrite'"
+    assert shape.run(done) == [(1,)]  # what was copied before stays copied
+    with pytest.raises(psycopg.Error) as refused:
+        shape.run("TRUNCATE old.late")
+    assert refused.value.sqlstate == "TD014"
+
+    shape.run("ALTER TABLE old.things DETACH PARTITION old.late")
+    incomplete("old.late")
+    with pytest.raises(psycopg.Error) as asked:
+        shape.run("CALL pgtandem.backfill('shape')")
+    assert asked.value.sqlstate == "TD026"
+    assert shape.run(moved.format("'old.things'::regclass")) == [("A",)]
+    shape.run("DROP TABLE old.late")
+    shape.run("SELECT pgtandem_shape.queue_extra()")
+    shape.run("CALL pgtandem.backfill('shape')")
+    shape.equal()
+    assert shape.count() == 9
+    assert shape.run(complete) == [(True,)]
+
+
+@pytest.mark.both
 @pytest.mark.parametrize("table", ["old.things", "old.things_21", "old.things_2", "new.things"])
 def test_truncate_is_refused(make_shape, table):
     """Also on a single partition, at any depth."""
@@ -221,6 +267,42 @@ def test_composite_key(make_shape, source):
     assert shape.count() == 8
     if source == ORDINARY:  # to triggers, a row that moves under another key is another row
         assert shape.run("SELECT DISTINCT stars FROM new.things") == [(5,)]
+
+
+MOMENTS = """
+mapping: shape
+source: {table: old.moments, columns: {at: timestamptz, code: bytea, name: text}}
+target: {table: new.moments, columns: {at: timestamptz, code: bytea, name: text}}
+key: [at, code]
+columns: {at: at, code: code, name: name}
+"""
+
+
+@pytest.mark.both
+def test_keys_are_the_same_in_every_session(dsn):
+    """Whatever a session says of TimeZone and the like, a row has one key in queue and failures."""
+    table = "(at timestamptz, code bytea, name text, PRIMARY KEY (at, code));"
+    build(
+        dsn,
+        MOMENTS,
+        f"CREATE SCHEMA old; CREATE TABLE old.moments {table}"
+        f"CREATE SCHEMA new; CREATE TABLE new.moments {table}"
+        "ALTER TABLE new.moments ADD CHECK (name <> 'no');",
+    )
+    with Session(dsn) as one, Session(dsn) as two:
+        one.run("SET TimeZone = 'Asia/Kathmandu'; SET bytea_output = 'escape'")
+        two.run("SET TimeZone = 'America/St_Johns'; SET DateStyle = 'German'")
+        one.run("INSERT INTO old.moments VALUES ('2026-11-23 10:00+01', '\\x00ff', 'no')")
+        two.run("UPDATE old.moments SET name = 'NO' WHERE name = 'no'")
+        one.run("UPDATE old.moments SET name = 'no'")
+        two.run("DELETE FROM new.moments")
+        two.run("DELETE FROM old.moments")
+        keys = "SELECT DISTINCT key FROM pgtandem.recheck UNION SELECT key FROM pgtandem.{}"
+        found = one.run(keys.format("sync_failure"))
+        assert found == [(["2026-11-23T09:00:00+00:00", "\\x00ff"],)]
+        one.run("INSERT INTO old.moments VALUES ('2026-11-23 10:00+01', '\\x00ff', 'yes')")
+        for session in (one, two):
+            assert session.run("SELECT key FROM pgtandem_shape.compared()") == found
 
 
 @pytest.mark.both

@@ -52,6 +52,54 @@ def test_backfill_does_not_wait_for_an_idle_transaction(world):
     assert world.names(TARGET) == {1: "v1"}
 
 
+@pytest.mark.parametrize("write", [delete(5), update(5, "v2"), at_target(delete(9))])
+def test_backfill_waits_for_an_idle_writer(world, write):
+    """In READ COMMITTED, idle, without a snapshot: but its commit brings what it has queued."""
+    world.rows(1, 5)
+    world.old().run(insert(9))
+    writer = start(world.new() if TARGET in write else world.old(), "READ COMMITTED")
+    writer.run(write)
+    copy = world.session()
+    copy.send("CALL pgtandem.backfill('gear')")
+    world.waits(f"1 older transactions to end (pid {writer.pid})")
+    world.old().run(insert(6))  # who begins now is not waited for, and sees every chunk
+    assert not copy.is_done()
+    writer.run("COMMIT")
+    copy.result()
+    world.complete()
+
+
+def test_backfill_waits_for_a_prepared_writer(world):
+    """It has no session any more, and commits when somebody says so."""
+    world.rows(1, 5)
+    writer = start(world.session(), "READ COMMITTED")
+    writer.run(delete(5))
+    writer.run("PREPARE TRANSACTION 'gone'")
+    copy = world.session()
+    copy.send("CALL pgtandem.backfill('gear')")
+    try:
+        world.waits("1 older transactions to end (pid none, prepared)")
+    finally:
+        writer.run("COMMIT PREPARED 'gone'")
+    copy.result()
+    world.complete()
+
+
+def test_backfill_waits_for_a_writer_of_a_partition(world):
+    """Who names the partition holds no lock on the parent."""
+    world.owner.run(
+        "CREATE SCHEMA parts; "
+        "CREATE TABLE parts.a (id int, part int) PARTITION BY LIST (part); "
+        "CREATE TABLE parts.a1 PARTITION OF parts.a FOR VALUES IN (1); "
+        "UPDATE pgtandem.mapping SET source = 'parts.a'"
+    )
+    writer = start(world.session(), "READ COMMITTED")
+    older = "SELECT cardinality(pgtandem._older_transactions('gear'))"
+    assert world.value(older) is None
+    writer.run("INSERT INTO parts.a1 VALUES (1, 1)")
+    assert world.value(older) == 1
+
+
 def test_backfill_without_pg_monitor(world, server):
     """Who may not look at others waits for each of their transactions, and still gets there."""
     world.rows(1, 5)
@@ -85,6 +133,24 @@ def test_backfill_outlasts_a_locked_table(world, which):
     copy.result()
     world.complete()
     assert world.failures() == []
+
+
+def test_backfill_does_not_begin_while_the_source_is_locked(world):
+    """It asks for the sizes of the source in bounded tries, and names who is in the way."""
+    world.rows(1, 5)
+    ddl = start(world.session(), "READ COMMITTED")
+    ddl.run(f"LOCK TABLE {SOURCE} IN ACCESS EXCLUSIVE MODE")
+    for query in (
+        "CALL pgtandem.backfill('gear')",
+        "SELECT pgtandem.require_small_rest('gear')",
+    ):
+        with pytest.raises(psycopg.Error) as refused:
+            world.session().run(query)
+        assert refused.value.sqlstate == "TD004"
+        assert f"pid {ddl.pid} " in refused.value.diag.message_detail
+    ddl.run("COMMIT")
+    world.backfill()
+    world.complete()
 
 
 def test_backfill_outlasts_a_locked_row(world):
@@ -190,7 +256,8 @@ def test_lock_tables_and_autovacuum(world):
 def deployed(world: World) -> World:
     """gear up to its backfill, compared."""
     world.rows(1, 5)
-    psql(GEAR / "deploy/gear_backfill.sql", world.dsn)
+    for phase in ("gear_backfill", "gear_items_user_fkey"):
+        psql(GEAR / f"deploy/{phase}.sql", world.dsn)
     world.owner.run("CALL pgtandem.compare('gear')")
     return world
 

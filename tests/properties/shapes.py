@@ -109,7 +109,7 @@ class Shape:
 
 def _legacy(file: str) -> str:
     """A legacy.sql without psql's own commands and without rows."""
-    text = re.sub(r"(?m)^\\.*$", "", file)
+    text = re.sub(r"(?m)^(SELECT .*\\gset| *\\.*)$", "", file)
     return re.sub(r"(?s)\nINSERT INTO .*?;\n", "\n", text)
 
 

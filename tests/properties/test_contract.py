@@ -69,9 +69,8 @@ def contract_is_gated(world: World, shape: Shape) -> None:
                         "SELECT pgtandem.override(%s, %s, 'a test')", (shape.name, condition)
                     )
                 unmet = set()
-            owner.execute(
-                "SELECT pgtandem.override(%s, 'old_side_unread', 'a test')", (shape.name,)
-            )
+            for condition in ("old_side_unread", "cascades"):
+                owner.execute("SELECT pgtandem.override(%s, %s, 'a test')", (shape.name, condition))
             try:
                 run_script(owner, shape.script("deploy/contract"))
             except psycopg.Error as error:
