@@ -8,31 +8,39 @@ import time
 import click
 import psutil
 
-from bench import backfill, latency, report, triggers, verify, world
+from bench import backfill, documents, latency, measure, report, triggers, verify, world
 from bench.measure import Section
 
 PARTS = {
     "backfill": (backfill.run, 5),
     "verify": (verify.run, 5),
-    "triggers": (triggers.run, 15),
+    "triggers": (triggers.run, 6),
     "latency": (latency.run, 3),
+    "documents": (documents.run, 4),
 }
 
 
 @click.command()
 @click.option(
     "--rows", type=click.IntRange(10_000), default=200_000, envvar="ROWS", show_default=True,
-    help="Rows of the source; the published page has 1000000.",
+    help="Rows of the source.",
 )  # fmt: skip
 @click.option(
     "--only", type=click.Choice(list(PARTS)), multiple=True, help="Parts; the page stays as it is."
 )
 @click.option("--rounds", type=click.IntRange(2), help="Rounds of each part.")
-def main(rows: int, only: tuple[str, ...], rounds: int | None) -> None:
+@click.option(
+    "--patience", type=click.FloatRange(0), default=measure.patience.left, envvar="PATIENCE",
+    show_default=True, help="Seconds to spend on waiting for a quiet machine, in all.",
+)  # fmt: skip
+def main(rows: int, only: tuple[str, ...], rounds: int | None, patience: float) -> None:
     """Measure pgtandem against what one would write by hand."""
     began = time.monotonic()
+    measure.patience.left = patience
     with world.start(rows) as running:
         sections: list[Section] = []
+        if only != ("documents",):
+            running.make_gear()
         for name in only or PARTS:
             run, usual = PARTS[name]
             click.echo(f"{name} ...", err=True)

@@ -227,8 +227,8 @@ BEGIN
 END;
 $$;
 
--- Microseconds that one update takes inside the server: no round trip, no commit.
-CREATE PROCEDURE hand.microseconds(p_what text, p_count integer, INOUT p_taken double precision)
+-- Updates inside the server: no round trip, no commit.
+CREATE PROCEDURE hand.update_many(p_what text, p_count integer)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -245,6 +245,5 @@ BEGIN
                 UPDATE user_core.old_equipment SET last_viewed_at = v_start WHERE id = v_id;
         END CASE;
     END LOOP;
-    p_taken := 1e6 * extract(epoch FROM clock_timestamp() - v_start) / p_count;
 END;
 $$;

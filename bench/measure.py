@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 import psutil
 
 BUSY_PERCENT = 15  # of all cores
-Figures = dict[str, list[float]]
+ENOUGH = 3  # quiet rounds; with fewer, all rounds count
 
-# How many measurements began while others kept the machine busy, and how many did not.
-starts: Counter[str] = Counter()
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement.
+
+    Attributes:
+        value: what was measured.
+        cost: seconds of processor time that the bench, its server and programs took for it.
+        quiet: whether other programs left the machine's cores alone meanwhile.
+    """
+
+    value: float
+    cost: float
+    quiet: bool
+
+
+Figures = dict[str, list[Figure]]
+
+# How many measurements were quiet, and how many were not.
+counted: Counter[bool] = Counter()
+
+
+@dataclass
+class Patience:
+    """Seconds that the whole run may still spend on waiting for others, and on repeated rounds."""
+
+    left: float = 30.0
+
+
+patience = Patience()
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,8 @@ class Ratio:
         ratio: how many times as good ours is; the median of the ratios of single rounds, as the
             two of a round are neighbours in time.
         spread: the lower and upper quartile of these ratios.
+        cost: the same as `ratio` in processor time, of all that took part.
+        rounds: how many rounds were quiet, and how many there were.
         aim: the ratio to reach; None: there is none.
     """
 
@@ -39,6 +71,8 @@ class Ratio:
     unit: str
     ratio: float
     spread: tuple[float, float]
+    cost: float
+    rounds: tuple[int, int]
     aim: float | None
 
     @property
@@ -92,12 +126,50 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
 
-def wait_until_quiet(timeout: float = 3.0) -> None:
-    """Wait, for so many seconds at most, until others leave the machine's cores alone."""
-    deadline = time.monotonic() + timeout
-    while (busy := psutil.cpu_percent(0.2) > BUSY_PERCENT) and time.monotonic() < deadline:
-        pass
-    starts["busy" if busy else "quiet"] += 1
+def _processor_time() -> tuple[float, float]:
+    """Seconds that the bench, its server and programs have used, and all others together."""
+    times = psutil.cpu_times()
+    used = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+    own, bench = 0.0, psutil.Process()
+    for process in (bench, *bench.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            own += sum(process.cpu_times()[:4])  # with that of the children that have ended
+    return own, used - own
+
+
+class Watch:
+    """Looks, from when it is made, how much of the machine the bench uses, and how much others."""
+
+    def __init__(self) -> None:
+        self._own, self._others = _processor_time()
+        self._began = time.monotonic()
+
+    def look(self) -> tuple[float, bool]:
+        """Seconds of processor time of the bench, and whether others used little."""
+        own, others = _processor_time()
+        seconds = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return own - self._own, (others - self._others) * 100 <= seconds * BUSY_PERCENT
+
+
+def wait_until_quiet() -> None:
+    """Wait until others leave the machine's cores alone, as long as there is patience."""
+    limit = min(5.0, patience.left)
+    while True:
+        watch = Watch()
+        time.sleep(0.2)
+        if watch.look()[1] or limit <= 0:
+            return
+        limit -= 0.2
+        patience.left -= 0.2
+
+
+def take(measure: Callable[[], float]) -> Figure:
+    """Measure once."""
+    watch = Watch()
+    value = measure()
+    figure = Figure(value, *watch.look())
+    counted[figure.quiet] += 1
+    return figure
 
 
 def interleave(
@@ -105,39 +177,66 @@ def interleave(
     rounds: int,
     before: Callable[[], None] = lambda: None,
     *,
-    quiet: bool = True,
+    wait: bool = True,
 ) -> Figures:
     """Run every contestant once a round, in an order drawn anew, after one round that is dropped.
 
     Args:
         contestants: by name, what to run; returns its figure.
-        rounds: how many rounds count.
+        rounds: how many rounds; twice as many if others disturb and there is patience.
         before: run before each contestant, unmeasured.
-        quiet: wait for a quiet machine before each; for few and long rounds, not for many short.
+        wait: for a quiet machine before each; for few and long rounds, not for many short.
     """
     figures: Figures = {name: [] for name in contestants}
     order = list(contestants)
     chance = random.Random(1)
-    for number in range(rounds + 1):
+
+    def play() -> dict[str, Figure]:
         chance.shuffle(order)
+        found = {}
         for name in order:
             before()
-            if quiet:
+            if wait:
                 wait_until_quiet()
-            figure = contestants[name]()
-            if number:
-                figures[name].append(figure)
+            found[name] = take(contestants[name])
+        return found
+
+    play()
+    for number in range(2 * rounds):
+        if number >= rounds and (patience.left <= 0 or _quiet(figures) >= rounds):
+            break
+        left, began = patience.left, time.monotonic()
+        for name, figure in play().items():
+            figures[name].append(figure)
+        if number >= rounds:
+            patience.left = left - (time.monotonic() - began)
     return figures
+
+
+def _quiet(figures: Figures) -> int:
+    """How many rounds were quiet all along."""
+    return sum(all(one.quiet for one in each) for each in zip(*figures.values(), strict=True))
+
+
+def typical(figures: Sequence[Figure]) -> float:
+    """The median of the quiet ones, if there are enough, else of all."""
+    quiet = [figure.value for figure in figures if figure.quiet]
+    return median(quiet if len(quiet) >= ENOUGH else [figure.value for figure in figures])
 
 
 def compare(
     what: str, figures: Figures, ours: str, theirs: str, unit: str, aim: float | None = None
 ) -> Ratio:
     """The ratio of two contestants; over 1 where ours is the better one."""
-    pairs = zip(figures[ours], figures[theirs], strict=True)
-    ratios = sorted(a / b if unit == "/s" else b / a for a, b in pairs)
+    pairs = list(zip(figures[ours], figures[theirs], strict=True))
+    quiet = [pair for pair in pairs if pair[0].quiet and pair[1].quiet]
+    counting = quiet if len(quiet) >= ENOUGH else pairs
+    values = [(a.value, b.value) for a, b in counting]
+    costs = [b.cost / a.cost for a, b in counting if a.cost]
+    ratios = sorted(a / b if unit == "/s" else b / a for a, b in values)
     quarter = len(ratios) // 4
     return Ratio(
-        what, median(figures[ours]), median(figures[theirs]), unit, median(ratios),
-        (ratios[quarter], ratios[-1 - quarter]), aim,
+        what, median(a for a, _ in values), median(b for _, b in values), unit, median(ratios),
+        (ratios[quarter], ratios[-1 - quarter]), median(costs or [1.0]), (len(quiet), len(pairs)),
+        aim,
     )  # fmt: skip

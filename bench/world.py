@@ -131,7 +131,7 @@ class World:
         if sync:
             self.psql(GEAR / "revert" / "gear_sync.sql", name)
             with TemporaryDirectory() as directory:
-                for number, text in enumerate(rendered(**sync)):
+                for number, text in enumerate(rendered(GEAR, **sync)):
                     file = Path(directory, f"{number}.sql")
                     file.write_text(text, encoding="utf-8")
                     self.psql(file, name)
@@ -143,25 +143,24 @@ class World:
             session.execute("CHECKPOINT")
 
 
-def rendered(**sync: str) -> list[str]:
-    """The scripts expand and sync of gear with other settings of sync, such as ways="forward"."""
-    text = (GEAR / "mappings" / "gear.yml").read_text(encoding="utf-8")
+def rendered(example: Path, **sync: str) -> list[str]:
+    """Scripts expand and sync of an example with other settings of sync, as ways="forward"."""
+    name = example.name
+    text = (example / "mappings" / f"{name}.yml").read_text(encoding="utf-8")
     for key, value in sync.items():
         text, found = re.subn(rf"(?m)^(  {key}: )\S+$", rf"\g<1>{value}", text)
         if found != 1:
-            raise ValueError(f"{key} stands {found} times in gear.yml")
+            raise ValueError(f"{key} stands {found} times in {name}.yml")
     with NamedTemporaryFile("w", suffix=".yml", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         mapping = spec.load(Path(file.name))
-    made = render.scripts(mapping, "gear")
-    return [made[Path(f"deploy/gear_{phase}.sql")] for phase in ("expand", "sync")]
+    made = render.scripts(mapping, name)
+    return [made[Path(f"deploy/{name}_{phase}.sql")] for phase in ("expand", "sync")]
 
 
 @contextmanager
 def start(rows: int) -> Iterator[World]:
     """A server of the bench's own, gone afterwards."""
     with Server.start(settings=SETTINGS, fsync=True) as server:
-        world = World(server, rows)
-        world.make_gear()
-        yield world
+        yield World(server, rows)

@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) FROM hand.failure) + (SELECT count(*) FROM pgtandem.recheck);

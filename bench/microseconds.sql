@@ -1,1 +1,0 @@
-CALL hand.microseconds(%(what)s, %(count)s, NULL);

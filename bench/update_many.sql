@@ -1,0 +1,1 @@
+CALL hand.update_many(%(what)s, %(count)s);

@@ -1,0 +1,1 @@
+VACUUM vibelife.vibe_users, vibelife.unified_profiles;
