@@ -4,13 +4,14 @@ PYTHON := .venv/bin/python
 ROWS   ?=
 KEEP   ?=
 TESTS  ?= tests
+JOBS   ?= 2
 export ROWS KEEP
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-embedded test-debian demo bench lint lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (Debian packages, .venv) and say why
 	@tools/bootstrap
@@ -18,19 +19,22 @@ setup: ## install what is missing (Debian packages, .venv) and say why
 test: test-embedded test-debian ## all tests on the embedded PostgreSQL, the engine's on Debian's, too
 
 test-embedded: setup ## all tests on the embedded PostgreSQL; TESTS=tests/test_db.py for some
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
+# JOBS processes, each with a server of its own; JOBS=0 for a debugger.
 # What depends on the server's version is marked "both"; the rest would only repeat itself.
 test-debian: setup ## the tests marked "both" on Debian's PostgreSQL
 	@version=$$(ls /usr/lib/postgresql 2>/dev/null | sort -n | tail -n 1); \
 	if [ -x "/usr/lib/postgresql/$$version/bin/postgres" ]; then \
-	    PGTANDEM_TEST_PG=$$version $(PYTHON) -m pytest -m both $(TESTS); \
+	    PGTANDEM_TEST_PG=$$version $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m both $(TESTS); \
 	else \
 	    echo "No PostgreSQL of Debian's here: tested on the embedded one alone."; \
 	fi
 
-demo: setup ## the whole road on examples/gear; ROWS=1000000 for more, KEEP=1 to look around after
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/demo gear
+demo: demo-gear ## the whole road on examples/gear; ROWS=1000000 for more, KEEP=1 to look around after
+
+demo-%: setup ## the same on another example: demo-unified_profiles
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/demo $*
 
 bench: setup ## measure against what one would write by hand; ROWS=1000000 as published
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m bench
