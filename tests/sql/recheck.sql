@@ -47,7 +47,7 @@ SELECT throws_ok(
 );
 SELECT is(
     (SELECT proconfig FROM pg_catalog.pg_proc
-     WHERE oid = 'pgtandem.queue(text, jsonb, text, text)'::regprocedure),
+     WHERE oid = 'pgtandem.queue(text, jsonb, text, text, text)'::regprocedure),
     NULL, 'queue has no settings, so PostgreSQL can write it into its callers'
 );
 
