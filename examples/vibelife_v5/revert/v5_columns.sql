@@ -182,6 +182,26 @@ $$;
 DROP FUNCTION vibelife_archive.note();
 DROP TABLE vibelife_archive.noted;
 
+-- Where nobody has written anything, nothing is left behind.
+DO $$
+DECLARE
+    v_table   record;
+    v_written boolean;
+BEGIN
+    FOR v_table IN SELECT * FROM pg_temp.leaving LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM vibelife_archive.%I)', v_table.name)
+           INTO v_written;
+        IF NOT v_written THEN
+            EXECUTE format('DROP TABLE vibelife_archive.%I', v_table.name);
+        END IF;
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class
+                    WHERE relnamespace = 'vibelife_archive'::regnamespace) THEN
+        DROP SCHEMA vibelife_archive;
+    END IF;
+END;
+$$;
+
 ALTER TABLE vibelife.vibe_users
     DROP COLUMN journey_stage,
     DROP COLUMN journey_started_at,

@@ -5,9 +5,8 @@ BEGIN;
 SELECT plan(30);
 
 -- Every column of the plan (2.1), in its order, with its type, default and NOT NULL.
-SELECT results_eq(
-    $t$ SELECT c.relname::text, row_number() OVER (PARTITION BY c.relname ORDER BY a.attnum)::integer,
-               a.attname::text,
+SELECT bag_eq(
+    $t$ SELECT c.relname::text, a.attnum::integer, a.attname::text,
                regexp_replace(format_type(a.atttypid, a.atttypmod), '^.*\.vector', 'vector'),
                pg_get_expr(d.adbin, d.adrelid), a.attnotnull
           FROM pg_catalog.pg_class AS c
@@ -17,8 +16,7 @@ SELECT results_eq(
          WHERE c.relnamespace = 'vibelife'::regnamespace
            AND c.relkind = 'r'
            AND c.relname NOT IN ('vibe_users', 'conversations', 'messages', 'subscription_plans',
-                                 'subscriptions', 'payments', 'user_profiles')
-         ORDER BY 1 COLLATE "C", 2 $t$,
+                                 'subscriptions', 'payments', 'user_profiles') $t$,
     $t$ SELECT * FROM (VALUES
         ('user_preferences', 1, 'user_id', 'uuid', NULL, true),
         ('user_preferences', 2, 'preferred_persona', 'character varying(50)',
@@ -127,8 +125,7 @@ SELECT results_eq(
         ('push_subscriptions', 8, 'failure_count', 'integer', '0', false),
         ('push_subscriptions', 9, 'created_at', 'timestamp without time zone', 'now()', false),
         ('push_subscriptions', 10, 'updated_at', 'timestamp without time zone', 'now()', false)
-        ) AS c (table_name, number, name, type, default_value, required)
-         ORDER BY 1 COLLATE "C", 2 $t$,
+        ) AS c (table_name, number, name, type, default_value, required) $t$,
     'columns, types, defaults and NOT NULL are the plan''s'
 );
 
