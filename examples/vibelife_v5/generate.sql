@@ -60,7 +60,8 @@ RETURN md5('vibe ' || p_kind || ' ' || p_number)::uuid;
 -- The first 80 users are the exact ones; conversations of the others are shared among 19 of 20.
 SELECT greatest(:users, 80) AS users,
        greatest(:messages, 1936) - 1936 AS messages,
-       (greatest(:users, 80) - 80) / 20 * 19 + least((greatest(:users, 80) - 80) % 20, 19) AS talking
+       (greatest(:users, 80) - 80) / 20 * 19
+         + least((greatest(:users, 80) - 80) % 20, 19) AS talking
 \gset
 SELECT CASE WHEN :talking > 0 THEN greatest(:messages / 10, least(:messages, 1)) ELSE 0 END AS talks
 \gset
@@ -189,7 +190,7 @@ INSERT INTO vibelife.subscriptions (
     id, user_id, plan_type, status, started_at, expires_at, created_at
 )
 SELECT pg_temp.id_of('subscription', n * 10 + s.place), u.id, s.plan_type, s.status,
-       b.begin, s.expires_at, b.begin
+       b.since, s.expires_at, b.since
   FROM generate_series(1, :users) AS n
  CROSS JOIN LATERAL (SELECT pg_temp.id_of('user', n) OFFSET 0) AS u (id)
  CROSS JOIN LATERAL (
@@ -220,13 +221,13 @@ SELECT pg_temp.id_of('subscription', n * 10 + s.place), u.id, s.plan_type, s.sta
     SELECT timestamp '2024-01-01' + n % 300 * interval '1 day'
              + CASE WHEN n % 3 > 0 THEN s.place * interval '1 hour' ELSE interval '0' END
     OFFSET 0
-  ) AS b (begin);
+  ) AS b (since);
 
 -- Which kind of payer: 0 never paid; in the exact users each of the eight.
 INSERT INTO vibelife.payments (id, user_id, amount, status, created_at, completed_at)
 SELECT pg_temp.id_of('payment', n * 10 + p.place), u.id,
        (ARRAY[0, 0.01, 28, 28, 268, 99999999.99])[1 + (n + p.place) % 6], p.status,
-       b.begin + p.later, b.begin + p.later + p.took
+       b.since + p.later, b.since + p.later + p.took
   FROM generate_series(1, :users) AS n
  CROSS JOIN LATERAL (SELECT pg_temp.id_of('user', n) OFFSET 0) AS u (id)
  CROSS JOIN LATERAL (
@@ -250,7 +251,7 @@ SELECT pg_temp.id_of('payment', n * 10 + p.place), u.id,
   ) AS p (kind, place, status, later, took) ON p.kind = k.kind
  CROSS JOIN LATERAL (
     SELECT timestamp '2024-06-01' + n % 400 * interval '1 day 1 second' OFFSET 0
-  ) AS b (begin);
+  ) AS b (since);
 
 -- A document for three users in four. The kinds 0 to 15 are the odd ones: of 64.
 INSERT INTO vibelife.user_profiles (user_id, profile_data, created_at, updated_at)

@@ -138,8 +138,8 @@ BEGIN
                     RAISE EXCEPTION '% archived rows of % could not be put back', v_left,
                         v_table.relation
                         USING ERRCODE = 'TD905',
-                              DETAIL = 'Their rows were locked, by a transaction that has been open '
-                                       'for a minute.',
+                              DETAIL = 'Their rows were locked, by a transaction that has been '
+                                       'open for a minute.',
                               HINT = 'When it has ended, deploy again: it goes on from there.';
                 END IF;
                 PERFORM pg_sleep(1);

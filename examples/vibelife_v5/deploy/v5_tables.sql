@@ -52,8 +52,8 @@ BEGIN
     END IF;
 
     -- Wherever somebody has put it.
-    PERFORM set_config('search_path', format('pg_catalog, %s, pg_temp', x.extnamespace::regnamespace),
-                       true)
+    PERFORM set_config('search_path',
+                       format('pg_catalog, %s, pg_temp', x.extnamespace::regnamespace), true)
        FROM pg_catalog.pg_extension AS x
       WHERE x.extname = 'vector';
 END;

@@ -75,17 +75,23 @@ $$;
 COMMIT;
 
 -- Longer than deadlock_timeout, so that an autovacuum in the way is sent off. Nobody but VACUUM and
--- DDL queues behind these locks. Each statement is a transaction of its own.
+-- DDL queues behind these locks.
 SET lock_timeout = '30s';
 
-ALTER TABLE vibelife.user_preferences VALIDATE CONSTRAINT user_preferences_user_fkey;
-ALTER TABLE vibelife.identity_prism VALIDATE CONSTRAINT identity_prism_user_fkey;
-ALTER TABLE vibelife.dimension_profiles VALIDATE CONSTRAINT dimension_profiles_user_fkey;
-ALTER TABLE vibelife.user_memories VALIDATE CONSTRAINT user_memories_user_fkey;
-ALTER TABLE vibelife.life_events VALIDATE CONSTRAINT life_events_user_fkey;
-ALTER TABLE vibelife.daily_rituals VALIDATE CONSTRAINT daily_rituals_user_fkey;
-ALTER TABLE vibelife.user_entitlements VALIDATE CONSTRAINT user_entitlements_user_fkey;
-ALTER TABLE vibelife.push_subscriptions VALIDATE CONSTRAINT push_subscriptions_user_fkey;
+DO $$
+DECLARE
+    v_table text;
+BEGIN
+    FOREACH v_table IN ARRAY ARRAY[
+        'user_preferences', 'identity_prism', 'dimension_profiles', 'user_memories', 'life_events',
+        'daily_rituals', 'user_entitlements', 'push_subscriptions'
+    ] LOOP
+        EXECUTE format('ALTER TABLE vibelife.%I VALIDATE CONSTRAINT %I', v_table,
+                       v_table || '_user_fkey');
+        COMMIT;
+    END LOOP;
+END;
+$$;
 
 RESET lock_timeout;
 RESET client_connection_check_interval;

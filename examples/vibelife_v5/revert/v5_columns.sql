@@ -29,6 +29,10 @@ SELECT NOT EXISTS (
 SET client_min_messages = warning;
 SET client_connection_check_interval = '2s';
 
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+
 -- What leaves: of each table its key, the columns, and whether a row holds more than the defaults.
 CREATE TEMPORARY VIEW leaving AS
 SELECT t.name, t.key, t.columns,
@@ -52,10 +56,6 @@ SELECT t.name, t.key, t.columns,
     ('messages', 'id', '{extracted_memories,emotional_state,dimensions_referenced}'),
     ('subscription_plans', 'id', '{tier}')
   ) AS t (name, key, columns);
-
-BEGIN ISOLATION LEVEL READ COMMITTED;
-
-SET LOCAL lock_timeout = '1s';
 
 DO $$
 BEGIN
