@@ -152,3 +152,13 @@ def planned(project: Path) -> list[str]:
     """The changes of a Sqitch project in the order of its plan."""
     lines = (project / "sqitch.plan").read_text().splitlines()
     return [line.split()[0] for line in lines if line and line[0] not in "%@#"]
+
+
+def install_vector(superuser_dsn: str) -> bool:
+    """Put pgvector into a database; False where the server does not have it."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        try:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
+            return False
+    return True

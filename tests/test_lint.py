@@ -50,7 +50,9 @@ def squawk(*scripts: Path, exclude: tuple[str, ...] = ()) -> None:
 
 
 # A revert takes back what its deploy has made.
-REVERT = ("ban-drop-table", "ban-drop-schema", "ban-drop-trigger", "ban-drop-type")
+REVERT = (
+    "ban-drop-table", "ban-drop-schema", "ban-drop-trigger", "ban-drop-type", "ban-drop-constraint",
+)  # fmt: skip
 # The engine makes objects of its own and locks nobody's tables, so it sets no lock_timeout.
 ENGINE = ("require-lock-timeout",)
 
