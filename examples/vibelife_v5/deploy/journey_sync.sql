@@ -123,7 +123,7 @@ AS $copy$
 DECLARE
     v_rows bigint;
 BEGIN
-    EXECUTE format($update$
+    EXECUTE format($bring_up$
             UPDATE ONLY %s AS t
             SET last_active_at = i.last_active_at,
                 journey_stage = CASE WHEN (SELECT journey_stage IS NULL
@@ -166,7 +166,7 @@ BEGIN
                        IS DISTINCT FROM t.journey_stage)
                    OR ((SELECT journey_started_at IS NULL FROM (SELECT t.*) AS target) IS TRUE
                        AND i.journey_started_at IS DISTINCT FROM t.journey_started_at))
-        $update$, p_relation, p_relation)
+        $bring_up$, p_relation, p_relation)
     USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     RETURN v_rows;
