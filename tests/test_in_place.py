@@ -121,3 +121,23 @@ def test_own_triggers_change_nothing_else_of_what_is_copied(dsn: str) -> None:
     assert row(dsn, "full_name, seen") == ("Ada 1", 0)
     call(dsn, "UPDATE shop.person SET name = 'Bea' WHERE id = 1")
     assert row(dsn, "full_name, seen") == ("Bea", 1)
+
+
+def test_rows_older_than_a_column_with_a_default(dsn: str) -> None:
+    # Assigning to a field of such a row makes PL/pgSQL free a value of PostgreSQL's own cache, which
+    # then gets an entry more for each row, and each look at it takes longer.
+    late = LEGACY + "ALTER TABLE shop.person ADD COLUMN kind varchar(20) DEFAULT 'encounter';"
+    yaml = RENAME.replace("full_name: text", "full_name: text, kind: varchar(20)").replace(
+        "full_name: name",
+        "full_name: name, kind: {initial: \"'known'\", unset: kind = 'encounter'}",
+    )
+    build(dsn, yaml, late)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE shop.person SET name = 'Bea' WHERE id <= 1000")
+        connection.execute("CALL pgtandem.backfill('renamed')")
+        found = connection.execute("SELECT DISTINCT kind FROM shop.person").fetchall()
+        cache = connection.execute(
+            "SELECT total_bytes FROM pg_backend_memory_contexts WHERE name = 'Missing Values Cache'"
+        ).fetchall()
+    assert found == [("known",)]
+    assert not cache or cache[0][0] < 32_768

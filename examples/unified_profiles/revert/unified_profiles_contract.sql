@@ -60,7 +60,9 @@ AS $keep$
 DECLARE
     v_new record := NEW;
 BEGIN
-    NEW := OLD;
+    -- Not NEW := OLD: of a row that is older than a column, PL/pgSQL frees a default that is not
+    -- its own.
+    SELECT OLD.* INTO NEW;
     NEW.pgtandem_old_1 := v_new.pgtandem_old_1;
     NEW.pgtandem_old_2 := v_new.pgtandem_old_2;
     NEW.pgtandem_old_3 := v_new.pgtandem_old_3;

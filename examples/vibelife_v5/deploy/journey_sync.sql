@@ -184,12 +184,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $keep$
 DECLARE
-    v_row vibelife.vibe_users%ROWTYPE := OLD;
+    v_new record := NEW;
 BEGIN
-    v_row.last_active_at := NEW.last_active_at;
-    v_row.journey_stage := NEW.journey_stage;
-    v_row.journey_started_at := NEW.journey_started_at;
-    RETURN v_row;
+    -- Not NEW := OLD: of a row that is older than a column, PL/pgSQL frees a default that is not
+    -- its own.
+    SELECT OLD.* INTO NEW;
+    NEW.last_active_at := v_new.last_active_at;
+    NEW.journey_stage := v_new.journey_stage;
+    NEW.journey_started_at := v_new.journey_started_at;
+    RETURN NEW;
 END;
 $keep$;
 REVOKE ALL ON FUNCTION pgtandem_journey.keep() FROM PUBLIC;
