@@ -62,7 +62,7 @@ BEGIN
                          'RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE SET search_path = '
                          'pg_catalog, pg_temp AS ...';
     END IF;
-    RETURN format('%I.%I', v_proc.pronamespace::regnamespace, v_proc.proname);
+    RETURN format('%s.%I', v_proc.pronamespace::regnamespace, v_proc.proname);
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._cohort(text) IS
@@ -79,7 +79,7 @@ DECLARE
                      FROM (SELECT DISTINCT unnest(cohorts) FROM pgtandem.flag) AS c (name));
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
-    -- What is put in with %s was made by format('%I.%I') just now.
+    -- What is put in with %s pgtandem._cohort has quoted.
     EXECUTE 'CREATE OR REPLACE FUNCTION pgtandem._in_cohort(p_cohort text, p_user text) '
             'RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE BEGIN ATOMIC SELECT '
             || coalesce('CASE p_cohort ' || v_cases || 'ELSE false END', 'false') || '; END';
@@ -170,7 +170,7 @@ BEGIN
     v_flag := pgtandem._lock_flag(p_flag);
     -- By the name that the flag knows, as the function may have another one by now.
     v_cohort := CASE WHEN p_cohort = ANY (v_flag.cohorts) THEN p_cohort
-                     ELSE (SELECT format('%I.%I', pronamespace::regnamespace, proname)
+                     ELSE (SELECT format('%s.%I', pronamespace::regnamespace, proname)
                            FROM pg_proc WHERE oid = pgtandem._cohort_function(p_cohort)) END;
     UPDATE pgtandem.flag SET cohorts = array_remove(cohorts, v_cohort)
     WHERE name = p_flag AND v_cohort = ANY (cohorts);

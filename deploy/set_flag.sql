@@ -75,9 +75,9 @@ BEGIN
     IF v_percentage IS NULL THEN
         RAISE EXCEPTION '"%" is no state of a flag', coalesce(p_state, 'NULL')
             USING ERRCODE = 'TD051',
-                  DETAIL = CASE WHEN v_number BETWEEN 0 AND 100 THEN
-                      'There are 100 buckets of users, so a part of a percent switches nobody on, '
-                      'or as many as a whole one.' END,
+                  DETAIL = CASE WHEN v_number BETWEEN 0 AND 100
+                                THEN 'There are 100 buckets of users, so a part of a percent would '
+                                     'switch on as many as a whole one.' ELSE '' END,
                   HINT = 'on, off, or a whole percentage from 0 to 100.';
     ELSIF (octet_length(p_flag) BETWEEN 1 AND 500) IS NOT TRUE THEN
         RAISE EXCEPTION '"%" is no name of a flag', coalesce(left(p_flag, 100), 'NULL')
@@ -137,7 +137,7 @@ DECLARE
     v_next integer := (SELECT min(s) FROM unnest(v_flag.stages) AS s WHERE s > v_flag.percentage);
 BEGIN
     IF v_next IS NULL THEN
-        RAISE EXCEPTION 'the flag "%" has no stage after %s %%', p_flag, v_flag.percentage
+        RAISE EXCEPTION 'the flag "%" has no stage after % %%', p_flag, v_flag.percentage
             USING ERRCODE = 'TD054',
                   DETAIL = format('Its stages: %s.', array_to_string(v_flag.stages, ', ')),
                   HINT = 'Set it to on, or give it other stages: pgtandem rollout stages';

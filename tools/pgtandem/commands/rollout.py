@@ -14,7 +14,6 @@ from pgtandem import db, deployed, options, output, sessions
 from pgtandem.errors import PgtandemError
 
 LISTED = 10  # users of a list, and changes, in the details of a flag
-SWITCHED_OFF = {"off", "0", "0%"}
 LISTS = {"allow": "on the allow list", "deny": "on the deny list", "none": "on no list"}
 RULES = {
     "off": "it is off for everybody",
@@ -103,10 +102,10 @@ def set_(target: db.Target, flag: str, state: str, reason: str | None) -> None:
     """Set FLAG to on, off or a percentage, and make it where there is none.
 
     Raising the percentage never switches anybody off. 0 leaves it to the allow list and the
-    cohorts; off is off for everybody.
+    cohorts; off is off for everybody, and for a flag that is there only: it may be misspelt.
     """
     with _session(target) as session:
-        if state.strip().lower().replace(" ", "") in SWITCHED_OFF:
+        if state.strip().lower() == "off":
             _find(session, flag)  # in a hurry, a name that is misspelt must not look like a success
         change = _run(session, "set", flag=flag, state=state, reason=reason)
     _say_change(flag, change)
