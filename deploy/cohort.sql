@@ -66,8 +66,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._cohort(text) IS
-    'The name of a function that can be a cohort, with its schema, quoted where needed. TD052 where '
-    'it cannot.';
+    'The name of a function that can be a cohort, with its schema, quoted where needed. TD052 '
+    'where it cannot.';
 
 CREATE FUNCTION pgtandem._bind_cohorts() RETURNS void
 LANGUAGE plpgsql
@@ -115,7 +115,7 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'cohorts cannot be changed in a transaction that is %',
             upper(current_setting('transaction_isolation'))
-            USING ERRCODE = 'TD056',
+            USING ERRCODE = 'TD055',
                   DETAIL = 'It may not see the cohorts that another session has just added.',
                   HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
     END IF;
@@ -123,7 +123,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._lock_cohorts() IS
-    'Lets one transaction at a time change cohorts; nobody who reads flags waits. TD056 above READ '
+    'Lets one transaction at a time change cohorts; nobody who reads flags waits. TD055 above READ '
     'COMMITTED.';
 
 CREATE FUNCTION pgtandem.add_cohort(

@@ -21,7 +21,7 @@ CREATE TABLE pgtandem.flag (
     CHECK (CASE state WHEN 'off' THEN percentage = 0 WHEN 'on' THEN percentage = 100 ELSE true END)
 );
 COMMENT ON TABLE pgtandem.flag IS
-    'The feature flags. Changed by pgtandem.set_flag and its like, which write pgtandem.flag_change.';
+    'The feature flags. pgtandem.set_flag and its like change them, and write flag_change.';
 COMMENT ON COLUMN pgtandem.flag.name IS 'Name of the flag, as the application asks for it.';
 COMMENT ON COLUMN pgtandem.flag.state IS
     'off: for everybody. on: for all but the deny list. percentage: for the allow list, the '

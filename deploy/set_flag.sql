@@ -103,8 +103,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.set_flag(text, text, text) IS
-    'Sets a flag to on, off, or a percentage, and makes it where there is none. Returns what it was '
-    '(NULL: new), what it is now, and whether somebody may have lost it. Where nothing changes, '
+    'Sets a flag to on, off, or a percentage, and makes it where there is none. Returns what it '
+    'was (NULL: new), what it is now, and whether somebody may have lost it. Where nothing changes, '
     'nothing is written. TD051: no such state. TD053: no name.';
 
 CREATE FUNCTION pgtandem.set_flag(

@@ -415,7 +415,7 @@ def test_above_read_committed_nothing_is_overwritten_unseen(dsn, conn):
             two.run("BEGIN ISOLATION LEVEL SERIALIZABLE")
             with pytest.raises(psycopg.Error) as caught:
                 two.run(f"SELECT pgtandem.{call}")
-            assert caught.value.sqlstate == "TD056"
+            assert caught.value.sqlstate == "TD055"
             assert caught.value.diag.message_hint == "BEGIN ISOLATION LEVEL READ COMMITTED."
             two.run("ROLLBACK")
 

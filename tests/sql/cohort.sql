@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(26);
+SELECT plan(29);
 
 CREATE SCHEMA app;
 CREATE SCHEMA "A b";
@@ -67,6 +67,23 @@ SELECT results_eq(
     'all of it is in the history'
 );
 
+-- DROP ... CASCADE takes the binding along; the flags that have no cohort do not need it.
+CREATE FUNCTION app.short_lived(text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog AS 'SELECT true';
+SELECT pgtandem.add_cohort('v5', 'app.short_lived');
+SET LOCAL client_min_messages = warning;
+DROP FUNCTION app.short_lived CASCADE;
+RESET client_min_messages;
+SELECT pgtandem.set_flag('v7', 100);
+SELECT is(pgtandem.enabled('v7', '8'), true, 'a flag without a cohort still answers');
+SELECT throws_ok($$ SELECT pgtandem.enabled('v5', '8') $$, '42883', NULL, 'one with does not');
+SELECT pgtandem.remove_cohort('v5', 'app.short_lived');
+SELECT is(
+    ARRAY(SELECT pgtandem.enabled('v5', u) FROM unnest('{8,new}'::text[]) AS u),
+    '{f,t}', 'until the cohorts are mended'
+);
+SELECT pgtandem.drop_flag('v7');
+
 -- what cannot be one
 CREATE FUNCTION app.volatile(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 CREATE FUNCTION app.number(text) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE
@@ -98,7 +115,8 @@ SELECT is_empty(
     'a flag goes with its lists'
 );
 SELECT results_eq(
-    $$ SELECT old, new, reason FROM pgtandem.flag_change WHERE flag = 'v5' ORDER BY id DESC LIMIT 1 $$,
+    $$ SELECT old, new, reason FROM pgtandem.flag_change
+       WHERE flag = 'v5' ORDER BY id DESC LIMIT 1 $$,
     $$ VALUES ('0 %', NULL::text, 'done') $$,
     'its history stays'
 );

@@ -93,7 +93,7 @@ SELECT is(
     'TD054: nothing comes after the last one'
 );
 SELECT pgtandem.set_flag('steps', 'on');
-SELECT is((pgtandem.previous_stage('steps')).becomes, '50 %', 'before on is the last one below 100');
+SELECT is((pgtandem.previous_stage('steps')).becomes, '50 %', 'before on: the last below 100');
 
 -- set_stages
 SELECT results_eq(
