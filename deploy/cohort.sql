@@ -105,7 +105,7 @@ EXCEPTION
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._unbind_cohorts() IS
-    'The same after a cohort was taken away: what another cohort lacks is no reason to keep this one.';
+    'The same after a cohort was taken away: what another one lacks only makes a warning.';
 
 CREATE FUNCTION pgtandem._lock_cohorts() RETURNS void
 LANGUAGE plpgsql

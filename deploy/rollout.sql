@@ -136,8 +136,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.flag_rule(text, text) IS
-    'Which rule decides whether a user has a flag; the first of these. It is off by: unknown (there '
-    'is no such flag), off, deny; on by: allow, on, cohort NAME, percentage; off by: outside.';
+    'Which rule decides whether a user has a flag; the first of these. It is off by: unknown '
+    '(there is no such flag), off, deny; on by: allow, on, cohort NAME, percentage; off by: '
+    'outside.';
 
 CREATE FUNCTION pgtandem.enabled(p_flag text, p_user text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -148,9 +149,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.enabled(text, text) IS
-    'Whether a user has a flag; false where there is no such flag. Without a user: whether it is on '
-    'for everybody. Reads with its owner''s rights, so an application needs no table: GRANT USAGE '
-    'ON SCHEMA pgtandem, EXECUTE ON this function.';
+    'Whether a user has a flag; false where there is no such flag. Without a user: whether it is '
+    'on for everybody. Reads with its owner''s rights, so an application needs no table: GRANT '
+    'USAGE ON SCHEMA pgtandem, EXECUTE ON this function.';
 REVOKE EXECUTE ON FUNCTION pgtandem.enabled(text, text) FROM PUBLIC;
 
 CREATE FUNCTION pgtandem.enabled(p_flag text, p_user uuid) RETURNS boolean

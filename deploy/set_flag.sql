@@ -65,11 +65,11 @@ AS $$
 DECLARE
     v_flag       pgtandem.flag;
     v_word       text := lower(btrim(p_state));
-    v_number     numeric := substring(v_word FROM '^(\d{1,9}(?:\.\d{1,9})?)\s*%?$');
+    v_number     numeric := substring(v_word FROM '^(\d{1,9}(?:\.\d{1,9})?)\s*%?$')::numeric;
     v_percentage integer := CASE WHEN v_word = 'on' THEN 100
                                  WHEN v_word = 'off' THEN 0
                                  WHEN v_number BETWEEN 0 AND 100 AND v_number = trunc(v_number)
-                                 THEN v_number END;
+                                 THEN v_number::integer END;
     v_state      text := CASE WHEN v_word IN ('on', 'off') THEN v_word ELSE 'percentage' END;
 BEGIN
     IF v_percentage IS NULL THEN
@@ -104,8 +104,8 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.set_flag(text, text, text) IS
     'Sets a flag to on, off, or a percentage, and makes it where there is none. Returns what it '
-    'was (NULL: new), what it is now, and whether somebody may have lost it. Where nothing changes, '
-    'nothing is written. TD051: no such state. TD053: no name.';
+    'was (NULL: new), what it is now, and whether somebody may have lost it. Where nothing '
+    'changes, nothing is written. TD051: no such state. TD053: no name.';
 
 CREATE FUNCTION pgtandem.set_flag(
     p_flag       text,
@@ -212,12 +212,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_flag  pgtandem.flag := pgtandem._lock_flag(p_flag);
     v_list  text := nullif(p_list, 'none');
     v_wrong text := (SELECT coalesce(left(u, 100), 'NULL') FROM unnest(p_users) AS u
                      WHERE (octet_length(u) BETWEEN 1 AND 1000) IS NOT TRUE LIMIT 1);
     v_count bigint;
 BEGIN
+    PERFORM pgtandem._lock_flag(p_flag);
     IF (p_list IN ('allow', 'deny', 'none')) IS NOT TRUE THEN
         RAISE EXCEPTION '"%" is no list of a flag', coalesce(p_list, 'NULL')
             USING ERRCODE = 'TD053', HINT = 'allow, deny or none.';

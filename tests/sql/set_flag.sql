@@ -124,8 +124,8 @@ SELECT results_eq(
 SELECT results_eq(
     $$ SELECT subject, old, new, reason FROM pg_temp.changes('v5') WHERE what = 'user'
        ORDER BY subject, new $$,
-    $$ VALUES ('a', NULL, 'allow', 'team'), ('b', NULL, 'allow', 'team'), ('b', 'allow', 'deny', NULL),
-              ('c', NULL, 'deny', NULL), ('c', 'deny', NULL, NULL) $$,
+    $$ VALUES ('a', NULL, 'allow', 'team'), ('b', NULL, 'allow', 'team'),
+              ('b', 'allow', 'deny', NULL), ('c', NULL, 'deny', NULL), ('c', 'deny', NULL, NULL) $$,
     'and each move is in the history'
 );
 SELECT is(
@@ -149,7 +149,8 @@ SELECT is(
                 'Mend the name, or make the flag: pgtandem rollout set NAME PERCENTAGE']],
     'TD050: an unknown flag'
 )
-FROM (VALUES ('next_stage(''none'')'), ('previous_stage(''none'')'), ('set_stages(''none'', ''{1}'')'),
+FROM (VALUES ('next_stage(''none'')'), ('previous_stage(''none'')'),
+             ('set_stages(''none'', ''{1}'')'),
              ('set_flag_users(''none'', ''allow'', ''{a}'')')) AS c (call);
 
 SELECT * FROM finish();
