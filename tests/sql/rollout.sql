@@ -39,7 +39,7 @@ CREATE SCHEMA app;
 CREATE FUNCTION app.is_in(p_user text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT CASE WHEN p_user LIKE '% in %' THEN true END $$;
+AS $$ SELECT CASE WHEN p_user LIKE '% in %' OR p_user IS NULL THEN true END $$;
 
 CREATE TEMPORARY TABLE flags AS
 SELECT state || ' ' || percentage AS name, state, percentage

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import psycopg
 from rich.text import Text
 
 from pgtandem import db, deployed, options, output, sessions
@@ -31,8 +32,15 @@ why = click.option("--reason", metavar="TEXT", help="Why; it stays in the histor
 def _session(target: db.Target) -> Iterator[sessions.Connection]:
     with db.postgres_errors(), sessions.connect(target) as session:
         output.Remarks(output.stderr()).listen(session)
-        with deployed.engine_errors(session):
-            yield session
+        try:
+            with deployed.engine_errors(session):
+                yield session
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise PgtandemError(
+                "Flags cannot be changed here: this is a standby, or read-only.",
+                hint="Connect to the primary.",
+                sqlstate=error.sqlstate,
+            ) from error
 
 
 def _run(session: sessions.Connection, query: str, **parameters: object) -> dict[str, Any]:
