@@ -110,7 +110,8 @@ def set_(target: db.Target, flag: str, state: str, reason: str | None) -> None:
     """Set FLAG to on, off or a percentage, and make it where there is none.
 
     Raising the percentage never switches anybody off. 0 leaves it to the allow list and the
-    cohorts; off is off for everybody, and for a flag that is there only: it may be misspelt.
+    cohorts; off is off for everybody. A flag that is not there cannot be set to off: it may be
+    misspelt.
     """
     with _session(target) as session:
         if state.strip().lower() == "off":
@@ -124,7 +125,10 @@ def set_(target: db.Target, flag: str, state: str, reason: str | None) -> None:
 @why
 @options.database
 def next_(target: db.Target, flag: str, reason: str | None) -> None:
-    """Raise FLAG to its next stage: 1, 5, 20, 100 % if not told otherwise."""
+    """Raise FLAG to its next stage.
+
+    The stages are 1, 5, 20 and 100 % if not told otherwise.
+    """
     with _session(target) as session:
         change = _run(session, "next", flag=flag, reason=reason)
     _say_change(flag, change)
@@ -209,9 +213,9 @@ def forget(target: db.Target, flag: str, users: Sequence[str], reason: str | Non
 def cohort(
     target: db.Target, flag: str, function: str, remove: bool, reason: str | None
 ) -> None:  # fmt: skip
-    """Let a FUNCTION of yours, such as app.has_paid, say who else has FLAG.
+    """Let a FUNCTION say who else has FLAG.
 
-    It takes the user as text and returns a boolean, reads only, and is of your own making:
+    The function, such as app.has_paid, takes the user as text and returns a boolean, reads only, and is of your own making:
     docs/rollout.md has one to copy.
     """
     with _session(target) as session:
@@ -317,9 +321,9 @@ def status(target: db.Target, flag: str | None, as_json: bool) -> None:
 @options.as_json
 @options.database
 def history(target: db.Target, flag: str | None, limit: int, as_json: bool) -> None:
-    """Say who changed a flag, or any, when, from what to what, and why; the latest last.
+    """Say who changed what, when and why.
 
-    Also of flags that were dropped. All of it is in the table pgtandem.flag_change.
+    Of one flag or of all, the latest last, also of flags that were dropped. All of it is in the table pgtandem.flag_change.
     """
     with _session(target) as session:
         changes = _history(session, flag, limit)
