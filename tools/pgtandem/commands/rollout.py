@@ -215,8 +215,8 @@ def cohort(
 ) -> None:  # fmt: skip
     """Let a FUNCTION say who else has FLAG.
 
-    The function, such as app.has_paid, takes the user as text and returns a boolean, reads only, and is of your own making:
-    docs/rollout.md has one to copy.
+    The function, such as app.has_paid, takes the user as text and returns a boolean, reads only,
+    and is of your own making: docs/rollout.md has one to copy.
     """
     with _session(target) as session:
         query = "remove_cohort" if remove else "add_cohort"
@@ -323,7 +323,8 @@ def status(target: db.Target, flag: str | None, as_json: bool) -> None:
 def history(target: db.Target, flag: str | None, limit: int, as_json: bool) -> None:
     """Say who changed what, when and why.
 
-    Of one flag or of all, the latest last, also of flags that were dropped. All of it is in the table pgtandem.flag_change.
+    Of one flag or of all, the latest last, also of flags that were dropped. All of it is in the
+    table pgtandem.flag_change.
     """
     with _session(target) as session:
         changes = _history(session, flag, limit)
