@@ -282,7 +282,7 @@ def test_rows_written_while_they_are_archived_are_archived_as_they_are_in_the_en
     rows(v5, f"UPDATE vibelife.vibe_users SET journey_stage = 'x' WHERE vibe_id = '{moved}'")
     one = "UPDATE vibelife.vibe_users SET {} WHERE vibe_id = '{}'"
     back = ", ".join(f"{name} = DEFAULT" for name in ADDED["vibe_users"].split())
-    with Session(v5) as reader, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as reader:
         reader.run("BEGIN")
         reader.run("SELECT 1 FROM vibelife.messages LIMIT 1")
         going = pool.submit(revert, v5, "v5_tables")
@@ -309,7 +309,7 @@ def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
     before, start = contents(v5), facts(v5)
     revert(v5, "v5_columns")
     without_keys = facts(v5)
-    with Session(v5) as reader, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as reader:
         reader.run("BEGIN")
         reader.run("SELECT 1 FROM vibelife.messages LIMIT 1")
         going = pool.submit(revert, v5, "v5_tables", check=False)
@@ -355,7 +355,7 @@ def test_a_restore_waits_for_nobody_and_lets_the_newer_value_stand(v5, as_user):
     user = a_user(v5, "journey_stage = 'trust' AND journey_started_at IS NOT NULL")
     revert(v5, "v5_tables")
     deploying = PROJECT / "deploy" / "v5_columns.sql"
-    with Session(v5) as new, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as new:
         # The columns must be there before somebody can hold a row of theirs against the restore.
         add_columns(v5, deploying)
         new.run("BEGIN")
