@@ -8,7 +8,7 @@ import time
 import click
 import psutil
 
-from bench import backfill, documents, latency, measure, report, triggers, verify, world
+from bench import backfill, documents, latency, measure, report, rollout, triggers, verify, world
 from bench.measure import Section
 
 PARTS = {
@@ -17,7 +17,9 @@ PARTS = {
     "triggers": (triggers.run, 6),
     "latency": (latency.run, 3),
     "documents": (documents.run, 4),
+    "rollout": (rollout.run, 5),
 }
+WITHOUT_GEAR = {"documents", "rollout"}
 
 
 @click.command()
@@ -39,7 +41,7 @@ def main(rows: int, only: tuple[str, ...], rounds: int | None, patience: float) 
     measure.patience.left = patience
     with world.start(rows) as running:
         sections: list[Section] = []
-        if only != ("documents",):
+        if set(only or PARTS) - WITHOUT_GEAR:
             running.make_gear()
         for name in only or PARTS:
             run, usual = PARTS[name]

@@ -84,3 +84,18 @@ def test_the_other_commands_on_a_standby(pair: Pair) -> None:
     document = as_json("gate", "gear", "--contract", dsn=pair.standby, code=1)
     met = {each["name"]: each["met"] for each in document["conditions"]}
     assert met["comparison_clean"] is True
+
+
+def test_flags_can_be_asked_for_on_a_standby_but_not_changed(pair: Pair) -> None:
+    pgtandem("rollout", "set", "v5", 20, dsn=pair.primary)
+    pair.catch_up()
+    asked = "SELECT array_agg(pgtandem.enabled('v5', n)) FROM generate_series(1, 100) AS n"
+    assert pair.here.value(asked) == pair.there.value(asked)
+    document = as_json("rollout", "check", "v5", "1", dsn=pair.standby)
+    assert document["enabled"] is True
+    for change in (("set", "v5", 50), ("next", "v5"), ("allow", "v5", "a"), ("drop", "v5")):
+        _, err = pgtandem("rollout", *change, dsn=pair.standby, code=2)
+        assert err == (
+            "Error: Flags cannot be changed here: this is a standby, or read-only."
+            " (SQLSTATE 25006)\nHint: Connect to the primary.\n"
+        )

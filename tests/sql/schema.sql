@@ -66,13 +66,15 @@ SELECT is_empty(
     $$ SELECT oid::regprocedure FROM pg_catalog.pg_proc
        WHERE pronamespace IN (SELECT namespace FROM ours)
          AND prosecdef
-         AND prorettype <> 'trigger'::regtype $$,
-    'and all of these are triggers'
+         AND prorettype <> 'trigger'::regtype
+         AND oid <> 'pgtandem.enabled(text, text)'::regprocedure $$,
+    'and all of these are triggers, but the one that applications ask for flags'
 );
-SELECT is_empty(
-    $$ SELECT oid::regprocedure FROM pg_catalog.pg_proc
+SELECT set_eq(
+    $$ SELECT oid::regprocedure::text FROM pg_catalog.pg_proc
        WHERE pronamespace = 'pgtandem'::regnamespace AND prosecdef $$,
-    'the engine itself has none'
+    $$ VALUES ('pgtandem.enabled(text,text)') $$,
+    'which is the only one of the engine itself'
 );
 SELECT is_empty(
     $$ SELECT n.nspname, r.rolname, p.privilege

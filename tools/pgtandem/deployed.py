@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -92,17 +94,19 @@ def next_step(name: str, phase: str, copy_state: str) -> str:
     return f"nothing; sqitch revert --to {name}_backfill takes contract back"
 
 
-def all_mappings(connection: Connection) -> list[Mapping]:
-    """Every mapping of the database, by name.
-
-    Raises:
-        PgtandemError: where the engine is missing.
-    """
+@contextmanager
+def engine_errors(connection: Connection) -> Iterator[None]:
+    """Say it where the engine is missing, lacks a change, or is not for this role."""
     try:
-        rows = connection.execute(db.load_query("mappings")).fetchall()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        yield
+    except (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+    ) as error:
         raise PgtandemError(
-            f'The engine is not in the database "{connection.info.dbname}".',
+            f'The engine is not in the database "{connection.info.dbname}", or lacks a part.',
+            detail=error.diag.message_primary,
             hint="pgtandem init deploys it; --dsn or --target name another database.",
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
@@ -112,6 +116,16 @@ def all_mappings(connection: Connection) -> list[Mapping]:
             hint="Connect as the role that deployed it, or as a member of that role.",
             sqlstate=error.sqlstate,
         ) from error
+
+
+def all_mappings(connection: Connection) -> list[Mapping]:
+    """Every mapping of the database, by name.
+
+    Raises:
+        PgtandemError: where the engine is missing.
+    """
+    with engine_errors(connection):
+        rows = connection.execute(db.load_query("mappings")).fetchall()
     return [Mapping(**row) for row in rows]
 
 

@@ -1,0 +1,2 @@
+\set user random(1, 100000)
+SELECT pgtandem.enabled('cohort', :user);

@@ -1,0 +1,1 @@
+SELECT pgtandem.add_cohort(%(flag)s, %(cohort)s, %(reason)s) AS changed;

@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.previous_stage(%(flag)s, %(reason)s);

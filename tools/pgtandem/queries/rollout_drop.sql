@@ -1,0 +1,1 @@
+SELECT pgtandem.drop_flag(%(flag)s, %(reason)s);

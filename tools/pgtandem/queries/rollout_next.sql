@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.next_stage(%(flag)s, %(reason)s);

@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.set_flag(%(flag)s, %(state)s, %(reason)s);

@@ -1,0 +1,1 @@
+SELECT pgtandem.set_stages(%(flag)s, %(stages)s::integer[], %(reason)s);

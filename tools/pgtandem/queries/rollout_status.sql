@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.rollout_status ORDER BY flag;

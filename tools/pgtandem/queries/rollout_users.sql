@@ -1,0 +1,1 @@
+SELECT pgtandem.set_flag_users(%(flag)s, %(list)s, %(users)s::text[], %(reason)s) AS changed;
