@@ -40,7 +40,7 @@ WITH_NOTHING = "WHERE " + " AND ".join(
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         done = connection.execute(query.encode())
-        return done.fetchall() if done.description else []  # as of "SELECT FROM": say SELECT 1
+        return done.fetchall() if done.rownumber is not None else []
 
 
 def value(dsn: str, query: str) -> Any:

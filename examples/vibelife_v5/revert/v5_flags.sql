@@ -1,8 +1,8 @@
 -- Revert vibelife_v5:v5_flags from pg
 --
 -- The flags go, and with them whatever they were set to: from now on nobody has them, as if they
--- were off. Their history stays in pgtandem.flag_change, and the application keeps the right to ask,
--- so that what is still running of version 5 gets an answer. Fails, and changes nothing, where
+-- were off. Their history stays in pgtandem.flag_change, and the application keeps the right to
+-- ask, so that what is still running of version 5 gets an answer. Fails, and changes nothing, where
 -- another flag has one of the cohorts. Locks nothing that an application uses.
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
