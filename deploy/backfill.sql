@@ -24,10 +24,10 @@ CREATE TYPE pgtandem.backfill_step AS (
     wait     double precision
 );
 COMMENT ON TYPE pgtandem.backfill_step IS
-    'State of one session of a backfill: stage (copy, wait, drain, close, done, stopped, stuck, '
-    'extra); blocks a chunk; strategy of the last chunk; deadline; older: virtual transactions '
-    'that may not see every chunk; upto: last queue id to be drained before the copy can '
-    'close; wait: seconds.';
+    'State of one session of a backfill: stage (copy, wait, resolve, drain, close, done, stopped, '
+    'stuck, extra); blocks a chunk; strategy of the last chunk; deadline; older: virtual '
+    'transactions that may not see every chunk; upto: last queue id to be drained before the copy '
+    'can close; wait: seconds.';
 
 CREATE FUNCTION pgtandem._backfill_start(p_mapping text, p_max_time interval)
 RETURNS pgtandem.backfill_step
@@ -135,7 +135,15 @@ BEGIN
         PERFORM pgtandem._worker_waits(NULL);
         -- Entries queued from here on belong to transactions that see every chunk.
         p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
-        p_step.stage := 'drain';
+        p_step.stage := 'resolve';
+    ELSIF p_step.stage = 'resolve' THEN
+        IF pgtandem._resolve_touches(p_mapping, p_step.upto) = 0
+           AND NOT EXISTS (SELECT FROM pgtandem.recheck
+                           WHERE mapping = p_mapping AND via IS NOT NULL AND id <= p_step.upto) THEN
+            -- What these touched is queued behind them.
+            p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
+            p_step.stage := 'drain';
+        END IF;
     ELSIF p_step.stage = 'drain' THEN
         SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, NULL, p_step.upto);
         IF v_batch.settled = 0 THEN

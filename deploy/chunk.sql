@@ -221,6 +221,7 @@ DECLARE
 BEGIN
     -- A writer that read "complete" and is still at work would not queue what it takes away.
     PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source, v_mapping.target], 'SHARE ROW EXCLUSIVE');
+    -- A table that is its own target has its rows, and none too many.
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', v_mapping.target) INTO v_has_rows;
     -- Also the rest of a chunk that a worker cut while we waited for it.
     LOOP
@@ -229,8 +230,8 @@ BEGIN
     END LOOP;
     UPDATE pgtandem.mapping
     SET copy_state = 'open',
-        copy_strategy = CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END,
-        sweep = CASE WHEN NOT v_has_rows THEN 'none'
+        copy_strategy = CASE WHEN v_has_rows OR source = target THEN 'overwrite' ELSE 'insert' END,
+        sweep = CASE WHEN NOT v_has_rows OR source = target THEN 'none'
                      WHEN v_mapping.phase = 'expand' THEN 'ask'
                      ELSE 'remove' END,
         copy_changed = clock_timestamp()

@@ -26,23 +26,75 @@ COMMENT ON FUNCTION pgtandem._mark(text) IS
     'Marks what is written at this trigger depth as ours, so that no sync trigger carries it on; '
     'returns the mark before, to be set again. The end of the (sub)transaction forgets it as well.';
 
+CREATE FUNCTION pgtandem._settled_at_once(p_mapping text, p_key jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT jsonb_agg(k.value ORDER BY k.n)
+                     FROM pgtandem.mapping AS m,
+                          jsonb_array_elements(p_key) WITH ORDINALITY AS k (value, n)
+                     WHERE m.name = p_mapping AND k.n <= (m.settings ->> 'unit')::integer),
+                    p_key);
+$$;
+COMMENT ON FUNCTION pgtandem._settled_at_once(text, jsonb) IS
+    'What a drain settles at once of a key: where one source row becomes several rows of the '
+    'target, the columns by which they belong together; else all of it.';
+
 CREATE FUNCTION pgtandem._settle(p_mapping text, p_key jsonb) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_marker text := pgtandem._mark(p_mapping);
+    v_key    jsonb := pgtandem._settled_at_once(p_mapping, p_key);
     v_result text;
 BEGIN
     -- Where there is no row to lock, two sessions would not see what the other is about to insert.
-    PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || p_key::text, 0));
-    EXECUTE format('SELECT %I.settle($1)', 'pgtandem_' || p_mapping) INTO v_result USING p_key;
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || v_key::text, 0));
+    EXECUTE format('SELECT %I.settle($1)', 'pgtandem_' || p_mapping) INTO v_result USING v_key;
     PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
     RETURN v_result;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._settle(text, jsonb) IS
     'Makes one key of the target equal to its image, by the settle function of the mapping.';
+
+CREATE FUNCTION pgtandem._resolve_touches(p_mapping text, p_upto bigint DEFAULT NULL)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_count integer;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgtandem.recheck
+                   WHERE mapping = p_mapping AND via IS NOT NULL
+                     AND (p_upto IS NULL OR id <= p_upto)) THEN
+        RETURN 0;
+    END IF;
+    -- Looked up here and not by the writer: what lies between may belong to another key by then.
+    EXECUTE format($resolve$
+        WITH taken AS (
+            DELETE FROM pgtandem.recheck
+            WHERE id IN (SELECT r.id FROM pgtandem.recheck AS r
+                         WHERE r.mapping = $1 AND r.via IS NOT NULL AND ($2 IS NULL OR r.id <= $2)
+                         ORDER BY r.id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+            RETURNING via, key, queued_at
+        ), added AS (
+            INSERT INTO pgtandem.recheck (mapping, key, reason, queued_at)
+            SELECT $1, k.key, 'queued', min(t.queued_at)
+            FROM taken AS t CROSS JOIN LATERAL %I.touched(t.via, t.key) AS k (key)
+            GROUP BY k.key
+        )
+        SELECT count(*) FROM taken
+        $resolve$, 'pgtandem_' || p_mapping)
+    INTO v_count USING p_mapping, p_upto;
+    RETURN v_count;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._resolve_touches(text, bigint) IS
+    'Takes up to 1,000 entries that were queued by way of another table (with an id up to p_upto, '
+    'where given), and queues the keys behind them; returns how many entries it took.';
 
 CREATE FUNCTION pgtandem._drain_batch(
     p_mapping   text,
@@ -60,6 +112,10 @@ DECLARE
     -- A chunk in flight may still put back what is gone: until all are done, such a key stays
     -- queued.
     v_keep_gone boolean := p_upto IS NULL AND (pgtandem.mapping_of(p_mapping)).copy_state = 'open';
+    -- In mode queued a chunk may also put back an older image, as nobody has locked the row.
+    v_keep_all  boolean := v_keep_gone AND EXISTS (
+                               SELECT FROM pgtandem.mapping
+                               WHERE name = p_mapping AND settings #>> '{sync,mode}' = 'queued');
     v_entry     record;
     v_result    text;
     v_sqlstate  text;
@@ -69,13 +125,14 @@ BEGIN
     failed := 0;
     -- Below deadlock_timeout: where an application holds the target row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
-    more := false;
+    more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
         SELECT q.key, array_agg(q.id) AS ids
         FROM (SELECT r.id, r.key
               FROM pgtandem.recheck AS r
               WHERE r.mapping = p_mapping
                 AND r.side = 'target'
+                AND r.via IS NULL
                 AND r.not_before <= clock_timestamp()
                 AND (p_reason IS NULL OR r.reason = p_reason)
                 AND (p_upto IS NULL OR r.id <= p_upto)
@@ -90,7 +147,7 @@ BEGIN
         BEGIN
             v_result := pgtandem._settle(p_mapping, v_entry.key);
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
-            IF v_keep_gone AND v_result IN ('deleted', 'equal') THEN
+            IF v_keep_all OR v_keep_gone AND v_result IN ('deleted', 'equal') THEN
                 PERFORM pgtandem.queue(p_mapping, v_entry.key, 'gone');
             END IF;
             UPDATE pgtandem.sync_failure

@@ -17,9 +17,10 @@ CREATE TABLE pgtandem.recheck (
     mapping    text NOT NULL,
     key        jsonb NOT NULL,
     side       text NOT NULL DEFAULT 'target' CHECK (side IN ('target', 'source', 'archive')),
+    via        text,
     reason     text NOT NULL
-               CHECK (reason IN ('gone', 'sync', 'copy', 'difference', 'contract', 'inserted',
-                                 'deleted', 'renamed')),
+               CHECK (reason IN ('gone', 'queued', 'sync', 'copy', 'difference', 'contract',
+                                 'inserted', 'deleted', 'renamed')),
     sqlstate   text,
     message    text,
     attempts   integer NOT NULL DEFAULT 0,
@@ -27,6 +28,7 @@ CREATE TABLE pgtandem.recheck (
     not_before timestamptz NOT NULL DEFAULT '-infinity'
 );
 CREATE INDEX recheck_key_idx ON pgtandem.recheck (mapping, key);
+CREATE INDEX recheck_via_idx ON pgtandem.recheck (mapping, id) WHERE via IS NOT NULL;
 
 COMMENT ON TABLE pgtandem.recheck IS
     'The queue of all that is unsure: keys whose two sides have to be looked at again.';
@@ -37,8 +39,12 @@ COMMENT ON COLUMN pgtandem.recheck.key IS
 COMMENT ON COLUMN pgtandem.recheck.side IS
     'The side that is to be made equal to the other: the target, or after contract the source. '
     'archive: the archive of columns that contract is about to take out of the source.';
+COMMENT ON COLUMN pgtandem.recheck.via IS
+    'NULL: the key is one of the mapping. Else a table of its joins, and the key is what a written '
+    'row of that table touches: a drain finds the keys of the mapping behind it.';
 COMMENT ON COLUMN pgtandem.recheck.reason IS
-    'gone: an image was taken away while a chunk may still put it back. sync: a failing sync. '
+    'gone: an image was taken away while a chunk may still put it back. queued: a write in mode '
+    'queued. sync: a failing sync. '
     'copy: a row that the backfill set aside. difference: a repair. contract: written since '
     'contract. inserted, deleted, renamed: likewise, where the source keeps its rows; the last '
     'one says whether the row is to be there; renamed: its key was another.';
@@ -93,15 +99,17 @@ CREATE FUNCTION pgtandem.queue(
     p_mapping text,
     p_key     jsonb,
     p_reason  text,
-    p_side    text DEFAULT 'target'
+    p_side    text DEFAULT 'target',
+    p_via     text DEFAULT NULL
 ) RETURNS void
 LANGUAGE sql
 AS $$
-    INSERT INTO pgtandem.recheck (mapping, key, side, reason)
-    VALUES (p_mapping, p_key, p_side, p_reason);
+    INSERT INTO pgtandem.recheck (mapping, key, side, via, reason)
+    VALUES (p_mapping, p_key, p_side, p_via, p_reason);
 $$;
-COMMENT ON FUNCTION pgtandem.queue(text, jsonb, text, text) IS
-    'Queues one key. Inlined into its caller, hence without a pinned search_path.';
+COMMENT ON FUNCTION pgtandem.queue(text, jsonb, text, text, text) IS
+    'Queues one key, or what a row of a joined table (p_via) touches. Inlined into its caller, '
+    'hence without a pinned search_path.';
 
 CREATE FUNCTION pgtandem._cascades(
     p_target     regclass,

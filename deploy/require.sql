@@ -202,6 +202,120 @@ COMMENT ON FUNCTION pgtandem.require_own_triggers(regclass, regnamespace, text[]
     'Raises TD030 where a trigger of the table has one of these names but runs a function of '
     'another schema than the mapping''s own.';
 
+CREATE FUNCTION pgtandem.require_last(p_table regclass, p_trigger text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_later text := (SELECT string_agg(format('%I', t.tgname), ', ' ORDER BY t.tgname)
+                     FROM pg_trigger AS t
+                     JOIN pg_proc AS p ON p.oid = t.tgfoid
+                     WHERE t.tgrelid = p_table AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+                       AND t.tgtype & 3 = 3  -- before, for each row
+                       AND t.tgtype & 20 <> 0  -- insert or update
+                       AND t.tgname > p_trigger::name
+                       AND p.pronamespace NOT IN (
+                           SELECT n.oid FROM pg_namespace AS n
+                           JOIN pgtandem.mapping AS m ON n.nspname = 'pgtandem_' || m.name));
+BEGIN
+    IF v_later IS NOT NULL THEN
+        RAISE EXCEPTION 'triggers of % may change a row after % has looked at it', p_table,
+            p_trigger
+            USING ERRCODE = 'TD038',
+                  DETAIL = format('They fire later, as PostgreSQL goes by the names: %s.', v_later),
+                  HINT = 'Set sync.trigger in the mapping to a name that comes after theirs, as in '
+                         '~pgtandem; render and deploy again.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_last(regclass, text) IS
+    'Raises TD038 where other triggers before a write fire after this one, which sets columns.';
+
+CREATE FUNCTION pgtandem.require_index(p_table regclass, p_columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_index AS x
+        JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+        WHERE x.indrelid = p_table AND x.indisvalid AND x.indpred IS NULL
+          AND a.attname = ANY (p_columns)
+    ) THEN
+        RAISE EXCEPTION 'no index of % begins with (%)', p_table, array_to_string(p_columns, ', ')
+            USING ERRCODE = 'TD036',
+                  DETAIL = 'By these columns the mapping finds the rows of a key: it would read '
+                           'the whole table for each one.',
+                  HINT = format('CREATE INDEX CONCURRENTLY ON %s (%s);', p_table,
+                                (SELECT string_agg(quote_ident(c), ', ')
+                                 FROM unnest(p_columns) AS c));
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_index(regclass, text[]) IS
+    'Raises TD036 unless a valid index of the table, not a partial one, begins with one of these '
+    'columns.';
+
+CREATE FUNCTION pgtandem.require_deletable(p_source regclass, p_target regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_keys text := (SELECT string_agg(format('%I', conname), ', ' ORDER BY conname)
+                    FROM pg_constraint
+                    WHERE contype = 'f' AND conrelid = p_target AND confrelid = p_source
+                      AND conparentid = 0 AND confdeltype IN ('a', 'r'));
+BEGIN
+    IF v_keys IS NOT NULL THEN
+        RAISE EXCEPTION 'foreign keys of % would keep the old application from deleting rows of %',
+            p_target, p_source
+            USING ERRCODE = 'TD037',
+                  DETAIL = format('In mode queued its rows go a moment later than those they refer '
+                                  'to: %s.', v_keys),
+                  HINT = 'Make them anew with ON DELETE CASCADE, NOT VALID first.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_deletable(regclass, regclass) IS
+    'Raises TD037 where a foreign key of the target refuses to let a row of the source go.';
+
+CREATE FUNCTION pgtandem.is_default(p_table regclass, p_column text, p_value text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_default text;
+    v_value   text;
+    v_again   text;
+BEGIN
+    IF p_value IS NULL THEN
+        RETURN true;
+    END IF;
+    SELECT format('(%s)::%s::text', pg_get_expr(d.adbin, d.adrelid),
+                  format_type(a.atttypid, a.atttypmod))
+    INTO v_default
+    FROM pg_attrdef AS d
+    JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    WHERE d.adrelid = p_table AND a.attname = p_column;
+    -- What counts up is never given by an application that does not know the column.
+    IF v_default IS NULL OR v_default LIKE '%nextval(%' THEN
+        RETURN v_default IS NOT NULL;
+    END IF;
+    -- @plpgsql_check_options: security_warnings = off
+    -- The default is the table owner's own, as PostgreSQL writes it.
+    EXECUTE 'SELECT ' || v_default INTO v_value;
+    IF v_value = p_value THEN
+        RETURN true;
+    END IF;
+    -- One that is another each time (a random UUID) cannot be told from what was given.
+    EXECUTE 'SELECT ' || v_default INTO v_again;
+    RETURN v_again IS DISTINCT FROM v_value;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.is_default(regclass, text, text) IS
+    'Whether a column holds, as text, NULL or what its default says in this transaction: whoever '
+    'wrote the row did not give it.';
+
 CREATE FUNCTION pgtandem.require_complete(p_mapping text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -58,8 +58,13 @@ BEGIN
                   HINT = format('Revert %s_contract first.', p_mapping);
     END IF;
     PERFORM pgtandem.lock_tables(
-        p_tables || ARRAY(SELECT t FROM unnest(ARRAY[v_mapping.source, v_mapping.target]) AS t
-                          WHERE t <> ALL (p_tables)),
+        p_tables || ARRAY(SELECT t FROM (
+                              SELECT unnest(ARRAY[v_mapping.source, v_mapping.target])
+                              UNION
+                              SELECT t.tgrelid FROM pg_trigger AS t
+                              JOIN pg_proc AS p ON p.oid = t.tgfoid
+                              WHERE p.pronamespace = v_schema AND t.tgparentid = 0
+                          ) AS former (t) WHERE t <> ALL (p_tables)),
         'ACCESS EXCLUSIVE');
     PERFORM pgtandem._drop_rendered(v_schema);
     PERFORM pgtandem.close_sync(p_mapping);

@@ -13,7 +13,9 @@ DROP PROCEDURE pgtandem.drain(text, text);
 DROP FUNCTION pgtandem._drain_report(text, bigint);
 DROP FUNCTION pgtandem._drain_check(text);
 DROP FUNCTION pgtandem._drain_batch(text, text, bigint);
+DROP FUNCTION pgtandem._resolve_touches(text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);
+DROP FUNCTION pgtandem._settled_at_once(text, jsonb);
 DROP FUNCTION pgtandem._mark(text);
 
 COMMIT;

@@ -15,7 +15,7 @@ DROP FUNCTION pgtandem._sync_failed(text, jsonb, jsonb, text, text);
 DROP FUNCTION pgtandem.record_failure(text, jsonb, text, text, text);
 DROP FUNCTION pgtandem._cascades(regclass, text[], regclass, text[]);
 DROP FUNCTION pgtandem.key_value(anyelement);
-DROP FUNCTION pgtandem.queue(text, jsonb, text, text);
+DROP FUNCTION pgtandem.queue(text, jsonb, text, text, text);
 DROP TABLE pgtandem.sync_failure;
 DROP TABLE pgtandem.recheck;
 

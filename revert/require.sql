@@ -10,6 +10,10 @@ SELECT to_regprocedure('pgtandem.require_hash(text, text)') IS NULL AS done \gse
 BEGIN;
 
 DROP FUNCTION pgtandem.require_complete(text);
+DROP FUNCTION pgtandem.is_default(regclass, text, text);
+DROP FUNCTION pgtandem.require_deletable(regclass, regclass);
+DROP FUNCTION pgtandem.require_index(regclass, text[]);
+DROP FUNCTION pgtandem.require_last(regclass, text);
 DROP FUNCTION pgtandem.require_own_triggers(regclass, regnamespace, text[]);
 DROP FUNCTION pgtandem.require_trigger(regclass, text);
 DROP FUNCTION pgtandem.require_immediate(regclass);

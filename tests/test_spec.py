@@ -92,7 +92,7 @@ BAD = {
     "a number as name": (replaced("mapping: shop", "mapping: 7"), "1: mapping: should be a text"),
     "a list as table": (replaced("old.item", "[old, item]"), "3: source.table: should be a text"),
     "a word as key": (replaced("[id]", "id"), r"9: key: should be a list, as in \[id\]"),
-    "a bad mode": (replaced("record", "recorded"), "16: sync.mode: input should be 'strict' or"),
+    "a bad mode": (replaced("record", "recorded"), "16: sync.mode: input should be 'strict', 'record'"),
     "a bad duration": (
         replaced("ways: both", "ways: both, lock_timeout: soon"),
         "16: sync.lock_timeout: should match",
@@ -111,7 +111,7 @@ BAD = {
     "an open quote": (replaced("old.item", "'old.\"item'"), "3: source.table: write schema.table"),
     "the same table": (
         replaced("new.item", "'\"old\".ITEM'"),
-        "7: target.table: .* the same table",
+        "14: columns.seen: it reads seen, which the mapping writes",
     ),
     "a long table": (replaced("old.item", f"old.{LONG}"), "3: source.table: a name is longer"),
     # Columns.

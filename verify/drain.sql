@@ -4,7 +4,9 @@
 BEGIN;
 
 SELECT 'pgtandem._mark(text)'::regprocedure;
+SELECT 'pgtandem._settled_at_once(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
+SELECT 'pgtandem._resolve_touches(text, bigint)'::regprocedure;
 SELECT 'pgtandem._drain_batch(text, text, bigint)'::regprocedure;
 SELECT 'pgtandem._drain_check(text)'::regprocedure;
 SELECT 'pgtandem._drain_report(text, bigint)'::regprocedure;

@@ -6,7 +6,7 @@ BEGIN;
 SELECT * FROM pgtandem.recheck WHERE false;
 SELECT * FROM pgtandem.sync_failure WHERE false;
 SELECT 'pgtandem.key_value(anyelement)'::regprocedure;
-SELECT 'pgtandem.queue(text, jsonb, text, text)'::regprocedure;
+SELECT 'pgtandem.queue(text, jsonb, text, text, text)'::regprocedure;
 SELECT 'pgtandem._cascades(regclass, text[], regclass, text[])'::regprocedure;
 SELECT 'pgtandem.record_failure(text, jsonb, text, text, text)'::regprocedure;
 SELECT 'pgtandem._sync_failed(text, jsonb, jsonb, text, text)'::regprocedure;

@@ -5,7 +5,7 @@ BEGIN;
 SELECT plan(28);
 
 SELECT columns_are('pgtandem', 'recheck', ARRAY[
-    'id', 'mapping', 'key', 'side', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at',
+    'id', 'mapping', 'key', 'side', 'via', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at',
     'not_before'
 ]);
 SELECT columns_are('pgtandem', 'sync_failure', ARRAY[
@@ -47,7 +47,7 @@ SELECT throws_ok(
 );
 SELECT is(
     (SELECT proconfig FROM pg_catalog.pg_proc
-     WHERE oid = 'pgtandem.queue(text, jsonb, text, text)'::regprocedure),
+     WHERE oid = 'pgtandem.queue(text, jsonb, text, text, text)'::regprocedure),
     NULL, 'queue has no settings, so PostgreSQL can write it into its callers'
 );
 

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(36);
+SELECT plan(48);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (id integer PRIMARY KEY, name text, seen timestamptz);
@@ -164,6 +164,64 @@ SELECT is(pgtandem.require_own_triggers('shop.old', 'shop', ARRAY['noted', 'othe
           'it runs a function of this mapping');
 SELECT is(pgtandem.require_own_triggers('shop.old', 'pgtandem', ARRAY['other'])::text, '',
           'the name is free');
+
+-- require_last
+CREATE FUNCTION shop.change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TABLE shop.row (
+    id integer PRIMARY KEY, a integer DEFAULT 7, b uuid DEFAULT gen_random_uuid(), c text
+);
+CREATE TRIGGER change BEFORE UPDATE ON shop.row FOR EACH ROW EXECUTE FUNCTION shop.change();
+CREATE TRIGGER zz_after AFTER UPDATE ON shop.row FOR EACH ROW EXECUTE FUNCTION shop.change();
+SELECT is(pgtandem.require_last('shop.row', '~ours')::text, '', 'no other one fires later');
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_last('shop.row', 'a') $$),
+    ARRAY['TD038', 'triggers of shop."row" may change a row after a has looked at it',
+          'They fire later, as PostgreSQL goes by the names: change.',
+          'Set sync.trigger in the mapping to a name that comes after theirs, as in ~pgtandem; '
+          'render and deploy again.'],
+    'TD038: one that may change the row fires later'
+);
+ALTER TABLE shop.row DISABLE TRIGGER change;
+SELECT is(pgtandem.require_last('shop.row', 'a')::text, '', 'it is disabled');
+
+-- require_index
+SELECT is(pgtandem.require_index('shop.row', ARRAY['id'])::text, '', 'an index begins with it');
+CREATE INDEX ON shop.row (c) WHERE a > 0;
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_index('shop.row', ARRAY['c', 'a']) $$),
+    ARRAY['TD036', 'no index of shop."row" begins with (c, a)',
+          'By these columns the mapping finds the rows of a key: it would read the whole table for '
+          'each one.',
+          'CREATE INDEX CONCURRENTLY ON shop."row" (c, a);'],
+    'TD036: a partial one does not count'
+);
+
+-- require_deletable
+CREATE TABLE shop.child (
+    id integer PRIMARY KEY,
+    parent integer CONSTRAINT stays REFERENCES shop.row
+);
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_deletable('shop.row', 'shop.child') $$),
+    ARRAY['TD037', 'foreign keys of shop.child would keep the old application from deleting rows '
+                   'of shop."row"',
+          'In mode queued its rows go a moment later than those they refer to: stays.',
+          'Make them anew with ON DELETE CASCADE, NOT VALID first.'],
+    'TD037: a foreign key keeps the parent'
+);
+ALTER TABLE shop.child DROP CONSTRAINT stays,
+    ADD CONSTRAINT goes FOREIGN KEY (parent) REFERENCES shop.row ON DELETE CASCADE;
+SELECT is(pgtandem.require_deletable('shop.row', 'shop.child')::text, '', 'it goes along');
+
+-- is_default
+SELECT is(pgtandem.is_default('shop.row', 'a', '7'), true, 'it holds its default');
+SELECT is(pgtandem.is_default('shop.row', 'a', '8'), false, 'it holds another value');
+SELECT is(pgtandem.is_default('shop.row', 'c', NULL), true, 'it holds nothing');
+SELECT is(pgtandem.is_default('shop.row', 'c', ''), false, 'without a default it was given');
+SELECT is(
+    pgtandem.is_default('shop.row', 'b', gen_random_uuid()::text), true,
+    'a default that is another each time cannot be told from a value'
+);
 
 -- require_complete
 SELECT is(

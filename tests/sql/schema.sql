@@ -50,7 +50,7 @@ SELECT is_empty(
          AND NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(proconfig, '{}'))
          AND prokind = 'f'                                 -- a procedure that commits cannot pin
          AND prosqlbody IS NULL                            -- bound to its objects when created
-         AND oid <> 'pgtandem.queue(text, jsonb, text, text)'::regprocedure $$,
+         AND oid <> 'pgtandem.queue(text, jsonb, text, text, text)'::regprocedure $$,
     'every function pins its search_path, or needs none'
 );
 SELECT is_empty(

@@ -13,10 +13,10 @@ from typing import Any
 import jinja2
 from jinja2.ext import Extension
 
-from pgtandem import __version__, documents, paths, sqltext
+from pgtandem import __version__, documents, joins, paths, sqltext
 from pgtandem.fold import fold
 from pgtandem.project import KINDS
-from pgtandem.spec import Column, Document, Mapping
+from pgtandem.spec import Column, Document, Mapping, touched
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 PHASES = ("expand", "sync", "backfill", "index", "contract")
@@ -28,7 +28,7 @@ REQUIRES = {
     "contract": ("pgtandem:contract",),
 }
 BY_COLUMNS = ("pgtandem:columns",)  # which a contract on columns requires beside
-TRIGGERS = ("write", "update", "moved", "truncate")  # on the source
+TRIGGERS = ("write", "update", "moved", "truncate")  # on the source; "keep", too, in place
 REWORK_REQUIRES = ("pgtandem:rework",)
 PATH_REQUIRES = ("pgtandem:document",)
 NOTES = {
@@ -60,6 +60,10 @@ class SqlColumn:
         cast: whether `expr` casts.
         reads: the source columns that `expr` mentions.
         image: the column of the image, called `i`.
+        as_text: compare as text.
+        initial: set on the first copy only.
+        unset: of an initial column where the target is the source: whether nobody has set it yet,
+            over the columns of a row.
     """
 
     raw: str
@@ -73,6 +77,8 @@ class SqlColumn:
     reads: tuple[str, ...]
     image: str
     as_text: bool
+    initial: bool
+    unset: str | None = None
 
     def at(self, row: str) -> str:
         """What a row of the target holds, to be compared with the image."""
@@ -123,6 +129,21 @@ class SqlColumn:
             return self.differ(self.at(old), self.at(new))
         return f"{self.at(old)} IS DISTINCT FROM {self.at(new)}"
 
+    def is_unset(self, row: str) -> str:
+        """A condition over a row of a table that is its own target: nobody has set it yet."""
+        return f"{_over(self.unset or f'{self.name} IS NULL', row, 'target')} IS TRUE"
+
+    def is_due(self, row: str, value: str) -> str:
+        """A condition over a row of a table that is its own target: the value is to be written."""
+        differs = self.differ(value, self.at(row))
+        return f"({self.is_unset(row)} AND {differs})" if self.initial else differs
+
+    def due(self, row: str, value: str) -> str:
+        """What it is to hold then."""
+        if not self.initial:
+            return value
+        return f"CASE WHEN {self.is_unset(row)} THEN {value} ELSE {self.at(row)} END"
+
     def same(self, left: str, right: str) -> str:
         """A condition: the two values are the same."""
         if self.path:
@@ -160,7 +181,8 @@ class BackColumn:
     """A column of the source as the way back sees it, in SQL over v_old and v_new of the target.
 
     Attributes:
-        name: the source column.
+        name: the source column, quoted where it must be.
+        raw: the same as it is.
         value: what it should hold.
         changed: whether a change of the target's row changes it.
         kept: whether `source` has the same image as v_new already, in other words maybe.
@@ -168,6 +190,7 @@ class BackColumn:
     """
 
     name: str
+    raw: str
     value: str
     changed: str
     kept: str
@@ -290,6 +313,8 @@ def _sql_column(mapping: Mapping, column: Column) -> SqlColumn:
         reads=tuple(sqltext.ident(r) for r in column.reads),
         image=f"i.{name}",
         as_text=column.as_text,
+        initial=column.initial,
+        unset=column.unset,
     )
 
 
@@ -317,12 +342,8 @@ class Context:
         self.schema = f"pgtandem_{mapping.name}"
         self.settings = mapping.settings()
         self.text = document.model_dump_json(by_alias=True)
+        self._name_kind(mapping)
         self._name_tables(document)
-        self.filter = sqltext.closed(source.filter) if source.filter else None
-        self.record = document.sync.mode == "record"
-        self.both = document.sync.ways == "both"
-        self.truncate = document.sync.truncate
-        self.lock_timeout = document.sync.lock_timeout.replace(" ", "")
 
         by_name = {c.name: _sql_column(mapping, c) for c in mapping.columns}
         self.columns = list(by_name.values())
@@ -330,9 +351,16 @@ class Context:
         self.initial = [by_name[c.name] for c in mapping.columns if c.initial]
         self.key = [by_name[c.name] for c in mapping.key_columns]
         self.synced_rest = [c for c in self.synced if c not in self.key]
+        # What a comparison looks at, beside the key: of a table that is its own target also what is
+        # initial, as nobody can tell otherwise whether it was copied.
+        self.compared_rest = self.synced_rest + (self.initial if self.in_place else [])
+        self.compared = [*self.key, *self.compared_rest]
         self.one_way = [by_name[c.name] for c in mapping.synced if not c.back]
+        self.one_way_rest = [c for c in self.one_way if c not in self.key]
         # Every value is a field of the row or a constant, so a plain VALUES will do.
         self.fields_only = not self.filter and all(c.plain or not c.reads for c in self.columns)
+        # What says which rows of the target a drain settles at once: all of the key without `rows`.
+        self.unit = self.key[: mapping.unit]
         # An update may bring over those parts of documents alone that it changed.
         self.in_steps = self.fields_only and any(c.path for c in self.synced)
         # Columns of the target that may follow from a source column which another one writes back.
@@ -347,7 +375,7 @@ class Context:
         ]
         # The key's columns in the source; None where one of them is no plain column of it.
         self.source_key_array = (
-            _text_array([c.plain or "" for c in mapping.key_columns])
+            sqltext.text_array([c.plain or "" for c in mapping.key_columns])
             if all(c.plain and not c.cast for c in self.key)
             else None
         )
@@ -355,8 +383,9 @@ class Context:
         self.back = [
             BackColumn(
                 sqltext.ident(back),
+                back,
                 _back_value(mapping, column, back, expression, "v_new"),
-                by_name[column.name].written("v_old", "v_new"),
+                " OR ".join(c.written("v_old", "v_new") for c in self._behind(column, expression)),
                 by_name[column.name].same(
                     by_name[column.name].expr, by_name[column.name].at("v_new")
                 ),
@@ -368,22 +397,39 @@ class Context:
         self.back_rest = [b for b in self.back if not b.is_key]
         self._types = source.columns
         self._key_names = [column.plain or "" for column in mapping.key_columns]
+        self._around = self._read_around(document)
         self._reads = self._read_columns(mapping)
         self.old = [self._old_column(mapping, name) for name in source.columns]
         self.old_written = [c for c in self.old if not c.generated]
         self.old_only = [c for c in self.old_written if c.name not in {b.name for b in self.back}]
         self.old_rest = [c for c in self.old_written if c.name not in {k.plain for k in self.key}]
         self.generated = [c for c in self.old if c.generated]
-        self.generated_array = _text_array(list(document.contract.generated))
+        self.generated_array = sqltext.text_array(list(document.contract.generated))
 
         self.indexes = _sql_indexes(mapping)
         self._name_leaving(mapping)
 
-        self.key_array = _text_array(document.key)
+        self.key_array = sqltext.text_array(document.key)
         self.reads = [sqltext.ident(name) for name in self._reads]
         self.target_columns = [sqltext.ident(name) for name in target.columns]
-        self.reads_array = _text_array(self._reads)
-        self.source_array_of_columns = _text_array(list(source.columns))
+        self.reads_array = sqltext.text_array(self._reads)
+        self.source_array_of_columns = sqltext.text_array(list(source.columns))
+
+    def _name_kind(self, mapping: Mapping) -> None:
+        document = mapping.document
+        source, target = document.source, document.target
+        self.filter = sqltext.closed(source.filter) if source.filter else None
+        self.target_filter = sqltext.closed(target.filter) if target.filter else None
+        self.truncate = document.sync.truncate
+        self.lock_timeout = document.sync.lock_timeout.replace(" ", "")
+        self.one_shot = document.sync.ways == "none"
+        self.queued = document.sync.mode == "queued" and not self.one_shot
+        self.record = document.sync.mode == "record" and not self.one_shot
+        self.both = document.sync.ways == "both"
+        self.in_place = mapping.in_place
+        self.made_from = joins.sql_from(document)
+        self.joins = list(joins.sql_joins(document).values())
+        self.rows = list(document.rows)
 
     def _name_tables(self, document: Document) -> None:
         source, target = document.source, document.target
@@ -394,7 +440,9 @@ class Context:
         self.source_schema = sqltext.ident(parts[0])
         self.archive_schema = sqltext.ident(document.contract.archive)
         self.archived = f"{self.archive_schema}.{sqltext.ident(parts[1])}"
-        self.tables = f"{{{_element(self.source)}, {_element(self.target)}}}"
+        own = [self.source, self.target, *(j.table for j in self.joins)]
+        tables = own if not self.one_shot else own[:2]
+        self.tables = f"{{{', '.join(_element(t) for t in dict.fromkeys(tables))}}}"
         self.archived_tables = (
             f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
         )
@@ -413,12 +461,21 @@ class Context:
             for name in sqltext.mentioned(self.filter or "", self._types)
             if sqltext.ident(name) not in gone
         ]
-        self.archive_key_array = _text_array(self._key_names)
+        self.archive_key_array = sqltext.text_array(self._key_names)
+
+    def _behind(self, column: Column, expression: str) -> list[SqlColumn]:
+        """The columns of the target whose change changes what its way back says."""
+        if column.path:
+            return [c for c in self.synced if c.raw == column.name]
+        names = [c.raw for c in self.synced if not c.path]
+        read = {column.name, *sqltext.mentioned(expression, names)}
+        return [c for c in self.synced if c.raw in read]
 
     def trigger_name(self, ending: str) -> str:
         """The name of a trigger on the source, one of TRIGGERS."""
         # Fitted before the ending is put to it: triggers fire in the order of their names.
-        beginning = self.settings["sync"].get("trigger") or self.schema
+        default = f"~{self.schema}" if self.in_place else self.schema
+        beginning = self.settings["sync"].get("trigger") or default
         return f"{sqltext.fitting(beginning, sqltext.MAX_NAME - len('_truncate'))}_{ending}"
 
     def trigger(self, ending: str) -> str:
@@ -432,7 +489,103 @@ class Context:
 
     def trigger_array(self) -> str:
         """The names of all of them."""
-        return _text_array([self.trigger_name(ending) for ending in TRIGGERS])
+        endings = [*TRIGGERS, *(["keep"] if self.in_place else [])]
+        return sqltext.text_array([self.trigger_name(ending) for ending in endings])
+
+    @property
+    def triggers(self) -> list[tuple[str, str, bool]]:
+        """Each row trigger: table, name, and whether it fires as long as the sync is at work."""
+        keep = [(self.source, self.trigger_name("keep"), True)] if self.in_place else []
+        if self.one_shot:
+            return keep
+        back = [f"{self.schema}_back_{ending}" for ending in ("write", "update")]
+        return [
+            *keep,
+            *((self.source, self.trigger_name(e), e != "moved") for e in TRIGGERS[:3]),
+            *((self.target, name, True) for name in back if self.both and not self.in_place),
+            *((join.table, self.join_trigger(join), True) for join in self.joins),
+        ]
+
+    def unit_of(self, row: str) -> str:
+        """What the queue holds of a row of the source: the key, or of `rows` what they share."""
+        over = [
+            k.keyed(f"{row}.{k.plain}" if k.plain else _over(k.expr, row, "source"))
+            for k in self.unit
+        ]
+        return f"jsonb_build_array({', '.join(over)})"
+
+    def unit_differs(self, one: str, other: str) -> str:
+        """A condition over two rows of the source: they have not the same."""
+        read = dict.fromkeys(r for k in self.unit for r in k.reads)
+        return " OR ".join(f"{one}.{r} IS DISTINCT FROM {other}.{r}" for r in read) or "false"
+
+    def is_direct(self, join: joins.SqlJoin) -> bool:
+        """Whether a row of a joined table itself holds the key that it touches."""
+        columns = [f"source.{k.plain}" for k in self.unit]
+        cast = any(k.cast for k in self.unit)
+        return not cast and not join.through and [t.column for t in join.touches] == columns
+
+    @property
+    def indirect(self) -> list[joins.SqlJoin]:
+        """The joined tables whose rows do not hold the key."""
+        return [join for join in self.joins if not self.is_direct(join)]
+
+    def via(self, join: joins.SqlJoin) -> str:
+        """What the queue says of an entry from a joined table."""
+        return "NULL" if self.is_direct(join) else sqltext.literal(join.raw)
+
+    @property
+    def carries(self) -> bool:
+        """Whether its triggers carry a write from one table to another, at once."""
+        return not (self.in_place or self.queued or self.one_shot)
+
+    @property
+    def named_tables(self) -> str:
+        """The tables that its phases lock, for a reader."""
+        if self.joins and not self.one_shot:
+            return "all of its tables"
+        return self.source if self.in_place else "both tables"
+
+    @property
+    def what_sync_does(self) -> str:
+        """In a sentence, for the header of a script."""
+        if self.one_shot:
+            return f"Nothing keeps {self.target} equal afterwards: sync.ways is none."
+        if self.queued:
+            tables = list(dict.fromkeys([self.source, *(join.table for join in self.joins)]))
+            return (
+                f"From here on a write of {', '.join(tables)} queues the key that it touches, and "
+                f"a drain brings the image to {self.target}."
+            )
+        if self.in_place:
+            ways = ", and the other way round" if self.both else ""
+            return f"From here on the old columns of {self.source} bring the new ones along{ways}."
+        ways = ", and the other way round" if self.both else ""
+        return f"From here on a write of {self.source} reaches {self.target}{ways}."
+
+    @property
+    def truncate_functions(self) -> list[str]:
+        """The functions of the triggers for TRUNCATE."""
+        return [f"truncate_{side}" for side in self.truncate_sides]
+
+    @property
+    def truncate_sides(self) -> list[str]:
+        """What `truncated` takes, of each table that has a trigger for TRUNCATE."""
+        own = [] if self.in_place else ["source", "target"] if self.both else ["source"]
+        return [] if self.one_shot else [*own, *(join.raw for join in self.joins)]
+
+    def truncated(self, side: str) -> tuple[str, str]:
+        """The table of a side, or of a join, and the name of its trigger for TRUNCATE."""
+        if side == "source":
+            return self.source, self.trigger_name("truncate")
+        if side == "target":
+            return self.target, f"{self.schema}_truncate"
+        join = next(join for join in self.joins if join.raw == side)
+        return join.table, self.join_trigger(join, "_truncate")
+
+    def join_trigger(self, join: joins.SqlJoin, ending: str = "") -> str:
+        """The name of a trigger on a joined table."""
+        return sqltext.fitting(f"{self.schema}_{join.raw}{ending}")
 
     def tag(self, name: str) -> str:
         """A dollar quote that occurs nowhere in the mapping."""
@@ -442,14 +595,24 @@ class Context:
 
     def _read_columns(self, mapping: Mapping) -> list[str]:
         """Every source column that the image depends on, in the order of the table."""
-        read = {r for c in mapping.columns for r in c.reads}
+        read = {r for c in mapping.columns for r in c.reads} | self._read_around(mapping.document)
         if self.filter:
             read.update(sqltext.mentioned(self.filter, self._types))
         return [name for name in self._types if name in read]
 
+    def _read_around(self, document: Document) -> set[str]:
+        """Source columns that joins and `rows` read."""
+        texts = [*document.rows.values()]
+        keys = [touched(key) for join in document.joins.values() for key in join.touches]
+        read = {column for through, column in keys if not through}
+        for text in texts:
+            read.update(sqltext.mentioned(text, document.source.columns))
+        return read
+
     def _watched(self, mapping_columns: list[SqlColumn]) -> list[str]:
         """The source columns whose change changes a synced column or the filter."""
         read = {r for c in mapping_columns for r in c.reads}
+        read.update(sqltext.ident(name) for name in self._around)
         names = [name for name in self._types if sqltext.ident(name) in read]
         if self.filter:
             seen = sqltext.mentioned(self.filter, self._types)
@@ -556,6 +719,10 @@ class Context:
         wanted = {step: self._differs(c) for step, c in steps.items()}
         return documents.build_some(leaves, wanted, -3)
 
+    def reads_differ(self, column: SqlColumn) -> str:
+        """A condition over OLD and NEW of the source: something that a column reads changed."""
+        return self._differs([column]).replace("\n     ", "")
+
     def _differs(self, columns: list[SqlColumn]) -> str:
         """A condition over OLD and NEW of the source: something these columns read changed."""
         read = dict.fromkeys(r for c in columns for r in c.reads)
@@ -587,13 +754,26 @@ class Context:
             for n, (k, c) in enumerate(zip(self.key, self._key_names, strict=True))
         )
 
+    def owned(self, row: str) -> str:
+        """A condition over a row of the target: the mapping owns it."""
+        return _over(f"({self.target_filter})", row, "target") if self.target_filter else "true"
+
+    def unit_is(self, alias: str) -> str:
+        """A condition: a row is one of those that are settled with v_key1, v_key2, ..."""
+        return " AND ".join(f"{alias}.{k.name} = v_key{n}" for n, k in enumerate(self.unit, 1))
+
+    def same_key(self, one: str, other: str) -> str:
+        """A condition: two rows of the target or its image have one key."""
+        return " AND ".join(f"{one}.{k.name} = {other}.{k.name}" for k in self.key)
+
     def key_is(self, alias: str) -> str:
         """A condition: a row has the key in the variables v_key1, v_key2, ..."""
         return " AND ".join(f"{alias}.{k.name} = v_key{n}" for n, k in enumerate(self.key, 1))
 
     def values_of(self, alias: str) -> str:
-        """A JSON object with the text of each synced column of a row."""
-        pairs = [f"{sqltext.literal(c.raw)}, {alias}.{c.name}::text" for c in self.synced]
+        """A JSON object with the text of each compared column of a row."""
+        columns = [c for c in self.columns if c in self.compared]
+        pairs = [f"{sqltext.literal(c.raw)}, {alias}.{c.name}::text" for c in columns]
         # A function takes at most 100 arguments.
         parts = [", ".join(pairs[i : i + 50]) for i in range(0, len(pairs), 50)]
         return " || ".join(f"jsonb_build_object({part})" for part in parts)
@@ -631,10 +811,6 @@ class Context:
         return OldColumn(quoted, value, changed)
 
 
-def _text_array(names: list[str]) -> str:
-    return "ARRAY[" + ", ".join(sqltext.literal(n) for n in names) + "]::text[]"
-
-
 def _element(name: str) -> str:
     """A name as an element of an array literal."""
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -662,6 +838,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["sql_escape"] = lambda text: str(text).replace("'", "''")
     made.filters["sql_literal"] = _sql_literal
+    made.filters["identifier"] = sqltext.ident
     # What goes through format(): names may have a % in them.
     made.filters["query"] = lambda text: text.replace("%", "%%").replace("[relation]", "%s")
     made.filters["comment"] = lambda text: "\n".join(
@@ -758,10 +935,12 @@ def _tidy(lines: list[str]) -> str:
 
 
 def phases(mapping: Mapping) -> tuple[str, ...]:
-    """The phases a mapping has; without a plain key there is no view that could stand for it."""
+    """The phases a mapping has: contract only where a view can stand for the source."""
+    sync = mapping.document.sync
+    own = mapping.in_place or mapping.derived or sync.mode == "queued" or sync.ways == "none"
     without = {
         "index": not mapping.document.indexes,
-        "contract": not all(column.plain for column in mapping.key_columns),
+        "contract": own or not all(column.plain for column in mapping.key_columns),
     }
     return tuple(phase for phase in PHASES if not without.get(phase))
 

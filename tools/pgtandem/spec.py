@@ -21,6 +21,7 @@ from pgtandem.errors import PgtandemError
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 MappingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+RowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(ms|s|min|h|d)$")]
 Size = Annotated[str, StringConstraints(pattern=r"^\d+\s?(kB|MB|GB|TB)$")]
 Figure = Annotated[float, Field(ge=0)]
@@ -57,6 +58,38 @@ class Target(Strict):
 
     table: Name = Field(description="Schema and table, quoted as in SQL where needed.")
     columns: dict[Name, Name] = Field(min_length=1, description="Its columns with their types.")
+    filter: Name | None = Field(
+        None,
+        description="SQL condition over a target row: the rows that the mapping owns, in mode "
+        "queued; others are neither compared nor deleted.",
+    )
+
+
+class Join(Strict):
+    """Another table that the image reads: some rows of it to one row of the source."""
+
+    table: Name = Field(description="Schema and table, quoted as in SQL where needed.")
+    columns: dict[Name, Name] = Field(
+        min_length=1, description="Its columns that the mapping may speak of, with their types."
+    )
+    touches: dict[Name, Name] = Field(
+        min_length=1,
+        description="Which rows of the source a row of it belongs to: source column, or column of "
+        "another join (join.column), to a column of it or an SQL expression over its row.",
+    )
+    filter: Name | None = Field(
+        None, description="SQL condition over its row; others do not count."
+    )
+    first: Name | None = Field(
+        None,
+        description="ORDER BY: the values are those of the first row. Without it they are "
+        "aggregates over all rows.",
+    )
+    values: dict[RowName, Name] = Field(
+        default_factory=dict,
+        description="What the columns may read of it, as name.value: SQL expressions over its "
+        "rows; NULL where it has none. Without any it is a step on the way to another join.",
+    )
 
 
 class ColumnForm(Strict):
@@ -67,6 +100,11 @@ class ColumnForm(Strict):
     )
     initial: Name | None = Field(
         None, description="SQL expression for the first copy; then the new application's own."
+    )
+    unset: Name | None = Field(
+        None,
+        description="Where the target is the source: SQL condition over a row whose initial column "
+        "nobody has set yet; that it is NULL, if not given.",
     )
     back: Literal["none"] | dict[Name, Name] | None = Field(
         None,
@@ -84,12 +122,14 @@ class ColumnForm(Strict):
 class Sync(Strict):
     """How a write on one side reaches the other."""
 
-    mode: Literal["strict", "record"] = Field(
+    mode: Literal["strict", "record", "queued"] = Field(
         "record",
         description="record: a failing sync queues the key and never fails the write. strict: it "
-        "does.",
+        "does. queued: every write only queues its key, and a drain brings it over.",
     )
-    ways: Literal["both", "forward"] = Field("both", description="Also back, or only forward.")
+    ways: Literal["both", "forward", "none"] = Field(
+        "both", description="Also back, only forward, or a backfill alone."
+    )
     lock_timeout: Duration = Field(
         "500ms", description="How long the old application's write may wait for the target's row."
     )
@@ -186,6 +226,14 @@ class Document(Strict):
     )
     source: Source
     target: Target
+    joins: dict[RowName, Join] = Field(
+        default_factory=dict, description="Other tables that the image reads, each under a name."
+    )
+    rows: Annotated[dict[RowName, Name], Field(max_length=1)] = Field(
+        default_factory=dict,
+        description="One row of the source to several of the target: a name, and the SELECT over a "
+        "row of the source whose rows they are.",
+    )
     requires: list[Name] = Field(
         default_factory=list, description="Sqitch changes that expand requires: the new tables."
     )
@@ -224,6 +272,7 @@ class Column:
         back: source column to SQL over a target row; None: there is no way back.
         reads: source columns that the expression mentions.
         as_text: compare as text.
+        unset: where the target is the source: SQL over its row, whether nobody has set it yet.
     """
 
     name: str
@@ -236,6 +285,7 @@ class Column:
     back: dict[str, str] | None
     reads: tuple[str, ...]
     as_text: bool
+    unset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -268,14 +318,30 @@ class Mapping:
         by_name = {c.name: c for c in self.columns}
         return tuple(by_name[k] for k in self.document.key)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the target is the source table itself."""
+        return _in_place(self.document)
+
+    @property
+    def derived(self) -> bool:
+        """Whether its image is made of more than a row of the source, or is several rows."""
+        return bool(self.document.joins or self.document.rows)
+
+    @property
+    def unit(self) -> int:
+        """How many of the key's columns say which rows of the target are settled at once."""
+        return len(_owners(self.document, self.key_columns))
+
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
         sections = {"sync", "backfill", "gate", "contract"}
-        return self.document.model_dump(mode="json", include=sections, exclude_none=True) | (
-            {"areas": [{"area": n, "columns": c} for n, c in self.areas.items()]}
-            if self.areas
-            else {}
-        )
+        settings = self.document.model_dump(mode="json", include=sections, exclude_none=True)
+        if self.areas:
+            settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
+        if self.document.rows:
+            settings["unit"] = self.unit
+        return settings
 
 
 class _Mistakes:
@@ -372,6 +438,9 @@ def load(path: Path) -> Mapping:
     mistakes.stop_if_any()
     columns = tuple(_columns(document, mistakes))
     _check(document, columns, mistakes)
+    _check_joins(document, mistakes)
+    _check_queued(document, columns, mistakes)
+    _check_in_place(document, columns, mistakes)
     areas = _areas(document, columns, mistakes)
     mistakes.stop_if_any()
     meaning = document.model_dump(
@@ -501,8 +570,16 @@ def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
             expressions.append((where, entry if entry not in document.source.columns else None))
             continue
         expressions += [((*where, "from"), entry.from_), ((*where, "initial"), entry.initial)]
+        expressions.append(((*where, "unset"), entry.unset))
         if isinstance(entry.back, dict):
             expressions += [((*where, "back", key), value) for key, value in entry.back.items()]
+    for name, join in document.joins.items():
+        where = ("joins", name)
+        expressions += [((*where, "filter"), join.filter), ((*where, "first"), join.first)]
+        expressions += [((*where, "touches", key), value) for key, value in join.touches.items()]
+        expressions += [((*where, "values", key), value) for key, value in join.values.items()]
+    expressions += [(("rows", name), select) for name, select in document.rows.items()]
+    expressions.append((("target", "filter"), document.target.filter))
     expressions += [
         (("contract", "generated", k), v) for k, v in document.contract.generated.items()
     ]
@@ -578,6 +655,7 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
             back=back,
             reads=reads,
             as_text=form.equality == "text",
+            unset=sqltext.closed(form.unset) if form.unset else None,
         )
 
 
@@ -631,8 +709,6 @@ def _check_paths(columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
 def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
     by_name = {c.name: c for c in columns}
     _check_paths(columns, mistakes)
-    if sqltext.split_name(document.source.table) == sqltext.split_name(document.target.table):
-        mistakes.add(("target", "table"), "target.table: source and target are the same table")
     for position, name in enumerate(document.key):
         column = by_name.get(name)
         if column is None:
@@ -661,6 +737,154 @@ def _check(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes)
     if not any(not c.initial for c in columns):
         mistakes.add(("columns",), "columns: all are initial, so nothing would be kept equal")
     _check_back(document, columns, mistakes)
+
+
+def _in_place(document: Document) -> bool:
+    return sqltext.split_name(document.source.table) == sqltext.split_name(document.target.table)
+
+
+def _owners(document: Document, key: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns of a key that do not depend on `rows`: all that one source row makes has them."""
+    return tuple(c for c in key if not sqltext.mentioned(c.expression, document.rows))
+
+
+def _check_joins(document: Document, mistakes: _Mistakes) -> None:
+    """Each join leads to the source, directly or by way of another one; its columns are there."""
+    taken = {"source", "target"}
+    for name in (*document.joins, *document.rows):
+        where = ("joins" if name in document.joins else "rows", name)
+        if name in taken:
+            mistakes.add(where, f'{where[0]}.{name}: "{name}" is taken')
+        taken.add(name)
+    for name, join in document.joins.items():
+        where = ("joins", name)
+        if sqltext.split_name(join.table) is None:
+            mistakes.add((*where, "table"), f"joins.{name}.table: write schema.table")
+        for column, declared in join.columns.items():
+            if not TYPE.fullmatch(declared):
+                mistakes.add((*where, "columns", column), f'"{declared}" is no type')
+        ways = {through for through, _ in (touched(key) for key in join.touches)}
+        if len(ways) > 1:
+            mistakes.add((*where, "touches"), f"joins.{name}.touches: it leads two ways at once")
+            continue
+        for key in join.touches:
+            through, column = touched(key)
+            known = document.source.columns
+            if through and through not in document.joins:
+                mistakes.add(
+                    (*where, "touches", key),
+                    f'joins.{name}.touches: no join "{through}"{nearest(through, document.joins)}',
+                )
+                continue
+            known = document.joins[through].columns if through else known
+            if column not in known:
+                mistakes.add(
+                    (*where, "touches", key),
+                    f'joins.{name}.touches: {through or "the source"} has no column "{column}"'
+                    f"{nearest(column, known)}",
+                )
+        if _goes_round(document, name):
+            mistakes.add((*where, "touches"), f"joins.{name}.touches: it never reaches the source")
+        if join.first and not join.values:
+            mistakes.add((*where, "first"), f"joins.{name}.first: of what? It has no values")
+
+
+def touched(key: str) -> tuple[str | None, str]:
+    """What an entry of `touches` names: the join that it goes through, if any, and a column."""
+    through, dot, column = key.partition(".")
+    return (through, column) if dot else (None, key)
+
+
+def _goes_round(document: Document, name: str) -> bool:
+    seen: set[str] = set()
+    step: str | None = name
+    while step in document.joins:
+        if step in seen:
+            return True
+        seen.add(step)
+        step = touched(next(iter(document.joins[step].touches)))[0]
+    return False
+
+
+def _check_queued(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    """What takes mode queued, and what that cannot have."""
+    sync, derived = document.sync, [*document.joins, *document.rows]
+    if derived and sync.mode != "queued" and sync.ways != "none":
+        mistakes.add(
+            ("sync", "mode"),
+            f"sync.mode: a mapping with {'joins' if document.joins else 'rows'} is synced in mode "
+            "queued: a trigger that wrote a target row which several rows share would give the old "
+            "application deadlocks that it never had",
+        )
+    if (derived or sync.mode == "queued") and sync.ways == "both":
+        mistakes.add(
+            ("sync", "ways"),
+            "sync.ways: mode queued and mappings with joins or rows go forward only; write "
+            "ways: forward",
+        )
+    if sync.mode == "queued" and sync.truncate == "follow":
+        mistakes.add(("sync", "truncate"), "sync.truncate: in mode queued a TRUNCATE is refused")
+    if document.target.filter and not (sync.mode == "queued" or sync.ways == "none"):
+        mistakes.add(("target", "filter"), "target.filter: only in mode queued, or ways: none")
+    key = tuple(c for name in document.key for c in columns if c.name == name)
+    owners = _owners(document, key)
+    if not owners or key[: len(owners)] != owners:
+        mistakes.add(
+            ("key",),
+            "key: begin with the columns that all rows of one source row share, those of rows "
+            "come after them",
+        )
+    for column in owners:
+        if sqltext.mentioned(column.expression, document.joins):
+            mistakes.add(
+                ("columns", column.name), f'key: "{column.name}" depends on a join; it must not'
+            )
+    if derived and document.contract.columns:
+        mistakes.add(
+            ("contract", "columns"), "contract.columns: not for a mapping with joins or rows"
+        )
+
+
+def _check_in_place(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:
+    """Where source and target are one table, what it writes is not what it reads."""
+    for column in columns:
+        if column.unset and not (column.initial and _in_place(document)):
+            mistakes.add(
+                ("columns", column.name, "unset"),
+                f"columns.{column.name}: unset is for initial columns where the target is the "
+                "source itself",
+            )
+    if not _in_place(document):
+        return
+    if document.rows:
+        mistakes.add(("rows",), "rows: not where the target is the source itself")
+    if document.contract.columns:
+        mistakes.add(
+            ("contract", "columns"), "contract.columns: not where the target is the source itself"
+        )
+    if document.target.filter:
+        mistakes.add(("target", "filter"), "target.filter: not where the target is the source")
+    written = [c.name for c in columns if c.name not in document.key]
+    for column in columns:
+        where = ("columns", column.name)
+        if column.path:
+            mistakes.add(where, f"columns.{column.name}: no path where the target is the source")
+        if column.name in document.key and column.plain != column.name:
+            mistakes.add(where, f'key: where the target is the source, "{column.name}" is itself')
+        own = [r for r in column.reads if r in written]
+        if own and document.sync.ways != "none" and column.name not in document.key:
+            mistakes.add(
+                where,
+                f"columns.{column.name}: it reads {own[0]}, which the mapping writes; that is for "
+                "sync.ways: none",
+            )
+    filtered = sqltext.mentioned(document.source.filter or "", written)
+    if filtered and document.sync.ways != "none":
+        mistakes.add(
+            ("source", "filter"),
+            f"source.filter: it reads {filtered[0]}, which the mapping writes; that is for "
+            "sync.ways: none",
+        )
 
 
 def _check_back(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:

@@ -81,6 +81,11 @@ def literal(text: str) -> str:
     return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
 
 
+def text_array(texts: list[str]) -> str:
+    """An array of texts as SQL."""
+    return "ARRAY[" + ", ".join(literal(text) for text in texts) + "]::text[]"
+
+
 def split_name(table: str) -> tuple[str, str] | None:
     """The schema and the table of a qualified name as SQL writes it; None where it is none."""
     match = re.fullmatch(rf"({NAME_PART})\.({NAME_PART})", table.strip())

@@ -53,8 +53,8 @@ BEGIN
 END;
 $leaves$;
 DROP FUNCTION pgtandem_gear.sync_forward();
-DROP FUNCTION pgtandem_gear.truncate_source();
 DROP FUNCTION pgtandem_gear.sync_back();
+DROP FUNCTION pgtandem_gear.truncate_source();
 DROP FUNCTION pgtandem_gear.truncate_target();
 DROP FUNCTION pgtandem_gear.queue_extra();
 DROP FUNCTION pgtandem_gear.copy_chunk(regclass, bigint, bigint, text);

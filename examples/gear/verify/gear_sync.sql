@@ -18,11 +18,11 @@ BEGIN
     END IF;
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_write');
     PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_update');
-    PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_truncate');
-    PERFORM pgtandem.require_immediate('gear_ops.gear_items');
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_back_write');
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_back_update');
+    PERFORM pgtandem.require_trigger('user_core.old_equipment', 'pgtandem_gear_truncate');
     PERFORM pgtandem.require_trigger('gear_ops.gear_items', 'pgtandem_gear_truncate');
+    PERFORM pgtandem.require_immediate('gear_ops.gear_items');
 END;
 $do$;
 

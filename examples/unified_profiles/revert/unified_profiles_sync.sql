@@ -55,8 +55,8 @@ BEGIN
 END;
 $leaves$;
 DROP FUNCTION pgtandem_unified_profiles.sync_forward();
-DROP FUNCTION pgtandem_unified_profiles.truncate_source();
 DROP FUNCTION pgtandem_unified_profiles.sync_back();
+DROP FUNCTION pgtandem_unified_profiles.truncate_source();
 DROP FUNCTION pgtandem_unified_profiles.truncate_target();
 DROP FUNCTION pgtandem_unified_profiles.queue_extra();
 DROP FUNCTION pgtandem_unified_profiles.copy_chunk(regclass, bigint, bigint, text);

@@ -20,15 +20,15 @@ BEGIN
                                      'trigger_sync_account_to_profile_write');
     PERFORM pgtandem.require_trigger('vibelife.vibe_users',
                                      'trigger_sync_account_to_profile_update');
-    PERFORM pgtandem.require_trigger('vibelife.vibe_users',
-                                     'trigger_sync_account_to_profile_truncate');
-    PERFORM pgtandem.require_immediate('vibelife.unified_profiles');
     PERFORM pgtandem.require_trigger('vibelife.unified_profiles',
                                      'pgtandem_unified_profiles_back_write');
     PERFORM pgtandem.require_trigger('vibelife.unified_profiles',
                                      'pgtandem_unified_profiles_back_update');
+    PERFORM pgtandem.require_trigger('vibelife.vibe_users',
+                                     'trigger_sync_account_to_profile_truncate');
     PERFORM pgtandem.require_trigger('vibelife.unified_profiles',
                                      'pgtandem_unified_profiles_truncate');
+    PERFORM pgtandem.require_immediate('vibelife.unified_profiles');
 END;
 $do$;
 

@@ -1,0 +1,532 @@
+-- Deploy vibelife_v5:journey_sync to pg
+-- requires: journey_expand
+-- requires: pgtandem:drain
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "journey", SHA-256 babeb2c3dddf5b25.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- From here on a write of vibelife.vibe_users, vibelife.conversations, vibelife.messages,
+-- vibelife.payments queues the key that it touches, and a drain brings the image to
+-- vibelife.vibe_users. Opens the copy: what was there before is still to be backfilled.
+--
+-- Locks: all of its tables SHARE ROW EXCLUSIVE until the commit, some milliseconds: writers
+-- wait, readers do not. The lock is asked for in short tries; between them nobody waits for us.
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"vibelife.vibe_users", "vibelife.conversations", '
+                                 '"vibelife.messages", "vibelife.payments"}',
+                                 'SHARE ROW EXCLUSIVE');
+    PERFORM pgtandem.require_hash('journey',
+        'babeb2c3dddf5b25d1d69a3bbc81e033a3146af85c144076c79a6ef357021355');
+    PERFORM pgtandem.require_unique('vibelife.vibe_users', ARRAY['vibe_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.vibe_users',
+                                  ARRAY['vibe_id', 'created_at']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.conversations',
+                                  ARRAY['id', 'user_id']::text[]);
+    PERFORM pgtandem.require_index('vibelife.conversations', ARRAY['user_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.messages',
+                                  ARRAY['conversation_id', 'role', 'created_at']::text[]);
+    PERFORM pgtandem.require_index('vibelife.messages', ARRAY['conversation_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.payments',
+                                  ARRAY['user_id', 'status']::text[]);
+    PERFORM pgtandem.require_index('vibelife.payments', ARRAY['user_id']::text[]);
+END;
+$do$;
+
+-- One key of the queue: hold the row, then read its image in a statement of its own.
+CREATE OR REPLACE FUNCTION pgtandem_journey.settle(p_key jsonb) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $settle$
+DECLARE
+    v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
+BEGIN
+    PERFORM FROM vibelife.vibe_users AS t
+    WHERE t.vibe_id = v_key1
+    FOR NO KEY UPDATE;
+    UPDATE vibelife.vibe_users AS t
+    SET last_active_at = i.last_active_at,
+        journey_stage = CASE WHEN (SELECT journey_stage IS NULL OR journey_stage = 'encounter'
+            FROM (SELECT t.*) AS target) IS TRUE THEN i.journey_stage ELSE t.journey_stage END,
+        journey_started_at = CASE WHEN (SELECT journey_started_at IS NULL FROM (SELECT t.*)
+            AS target) IS TRUE THEN i.journey_started_at ELSE t.journey_started_at END
+    FROM pgtandem_journey.image AS i
+    WHERE t.vibe_id = v_key1 AND i.vibe_id = v_key1
+      AND (i.last_active_at IS DISTINCT FROM t.last_active_at
+           OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter' FROM (SELECT t.*)
+                AS target) IS TRUE AND i.journey_stage IS DISTINCT FROM t.journey_stage)
+           OR ((SELECT journey_started_at IS NULL FROM (SELECT t.*) AS target) IS TRUE
+               AND i.journey_started_at IS DISTINCT FROM t.journey_started_at));
+    IF NOT FOUND THEN
+        RETURN 'equal';
+    END IF;
+    IF EXISTS (
+           SELECT FROM vibelife.vibe_users AS t, pgtandem_journey.image AS i
+           WHERE t.vibe_id = v_key1 AND i.vibe_id = v_key1
+             AND (i.last_active_at IS DISTINCT FROM t.last_active_at
+                  OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter' FROM (SELECT t.*)
+                       AS target) IS TRUE AND i.journey_stage IS DISTINCT FROM t.journey_stage)
+                  OR ((SELECT journey_started_at IS NULL FROM (SELECT t.*) AS target) IS TRUE
+                      AND i.journey_started_at IS DISTINCT FROM t.journey_started_at))) THEN
+        RAISE EXCEPTION 'the table % does not keep the image of key %', 'vibelife.vibe_users', p_key
+            USING ERRCODE = 'TD010',
+                  DETAIL = 'A trigger of the table, or the type of a column, changed a value.',
+                  HINT = 'Let the mapping say what the table really stores.';
+    END IF;
+    RETURN 'updated';
+END;
+$settle$;
+REVOKE ALL ON FUNCTION pgtandem_journey.settle(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.settle(jsonb) IS
+    'Makes a row hold its image: updated or equal. TD010. Called by pgtandem._settle, which marks '
+    'the write as ours.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.chunk_keys(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint
+) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $chunk_keys$
+BEGIN
+    RETURN QUERY EXECUTE format($query$
+        SELECT jsonb_build_array(source.vibe_id)
+        FROM ONLY %s AS source
+        WHERE source.ctid >= $1 AND source.ctid < $2
+        $query$, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+END;
+$chunk_keys$;
+COMMENT ON FUNCTION pgtandem_journey.chunk_keys(regclass, bigint, bigint) IS
+    'The keys of the rows in a range of blocks of the source.';
+
+-- Rows that hold their image already are not written.
+CREATE OR REPLACE FUNCTION pgtandem_journey.copy_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    EXECUTE format($bring_up$
+            UPDATE ONLY %s AS t
+            SET last_active_at = i.last_active_at,
+                journey_stage = CASE WHEN (SELECT journey_stage IS NULL
+                    OR journey_stage = 'encounter' FROM (SELECT t.*) AS target) IS TRUE
+                    THEN i.journey_stage ELSE t.journey_stage END,
+                journey_started_at = CASE WHEN (SELECT journey_started_at IS NULL FROM (SELECT t.*)
+                    AS target) IS TRUE THEN i.journey_started_at ELSE t.journey_started_at END
+            FROM (
+                SELECT source.vibe_id AS vibe_id,
+                       (message.last)::timestamp AS last_active_at,
+                       CASE WHEN message.days >= 60 AND payment.completed > 0 THEN 'symbiosis'
+     WHEN message.days >= 14 AND payment.completed > 0 THEN 'dependence'
+     WHEN message.days >= 3 THEN 'trust'
+     WHEN message.days >= 1 THEN 'understanding'
+     ELSE 'first_sight' END AS journey_stage,
+                       source.created_at AS journey_started_at
+                FROM ONLY %s AS source
+                LEFT JOIN LATERAL (
+                    SELECT (count(DISTINCT message.created_at::date)), (max(message.created_at))
+                    FROM vibelife.messages AS message
+                    JOIN vibelife.conversations AS conversation
+                        ON conversation.id = message.conversation_id
+                    WHERE source.vibe_id = conversation.user_id
+                      AND (message.role = 'user')
+                    HAVING count(*) > 0
+                ) AS message (days, last) ON true
+                LEFT JOIN LATERAL (
+                    SELECT (count(*))
+                    FROM vibelife.payments AS payment
+                    WHERE source.vibe_id = payment.user_id
+                      AND (payment.status = 'completed')
+                    HAVING count(*) > 0
+                ) AS payment (completed) ON true
+                WHERE source.ctid >= $1 AND source.ctid < $2
+            ) AS i
+            WHERE t.vibe_id = i.vibe_id
+              AND (i.last_active_at IS DISTINCT FROM t.last_active_at
+                   OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter'
+                       FROM (SELECT t.*) AS target) IS TRUE AND i.journey_stage
+                       IS DISTINCT FROM t.journey_stage)
+                   OR ((SELECT journey_started_at IS NULL FROM (SELECT t.*) AS target) IS TRUE
+                       AND i.journey_started_at IS DISTINCT FROM t.journey_started_at))
+        $bring_up$, p_relation, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_journey.copy_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.copy_chunk(regclass, bigint, bigint, text) IS
+    'Brings the rows of a range of blocks up to their image; returns the rows written. The '
+    'strategy is always overwrite. Called by pgtandem._copy_chunk, which marks the write as ours.';
+
+-- What a backfill or a drain writes is no write of an application: triggers of the table's own (a
+-- time of the last change) shall not change anything else of the row.
+CREATE OR REPLACE FUNCTION pgtandem_journey.keep() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $keep$
+DECLARE
+    v_row vibelife.vibe_users%ROWTYPE := OLD;
+BEGIN
+    v_row.last_active_at := NEW.last_active_at;
+    v_row.journey_stage := NEW.journey_stage;
+    v_row.journey_started_at := NEW.journey_started_at;
+    RETURN v_row;
+END;
+$keep$;
+REVOKE ALL ON FUNCTION pgtandem_journey.keep() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.keep() IS
+    'Trigger on vibelife.vibe_users: a backfill or a drain changes the mapped columns alone.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('vibelife.vibe_users', 'pgtandem_journey',
+                                          ARRAY['~pgtandem_journey_write',
+                                                '~pgtandem_journey_update',
+                                                '~pgtandem_journey_moved',
+                                                '~pgtandem_journey_truncate',
+                                                '~pgtandem_journey_keep']::text[]);
+    PERFORM pgtandem.require_last('vibelife.vibe_users', '~pgtandem_journey_keep');
+END;
+$do$;
+CREATE OR REPLACE TRIGGER "~pgtandem_journey_keep"
+    BEFORE UPDATE ON vibelife.vibe_users
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_journey.depth', true) = pg_trigger_depth()::text)
+    EXECUTE FUNCTION pgtandem_journey.keep();
+ALTER TABLE vibelife.vibe_users ENABLE ALWAYS TRIGGER "~pgtandem_journey_keep";
+
+-- A write of the source queues its key, and takes no lock but that of its own row: the old
+-- application cannot wait for anybody. "pgtandem drain journey --follow" brings the image over.
+CREATE OR REPLACE FUNCTION pgtandem_journey.sync_forward() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $forward$
+DECLARE
+    v_old ALIAS FOR old;
+    v_new ALIAS FOR new;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.vibe_id IS DISTINCT FROM NEW.vibe_id) THEN
+        -- Nothing that is mapped. The trigger "~pgtandem_journey_moved" is for rows that change
+        -- block.
+        IF TG_NARGS = 0 OR (v_old.ctid::text::point)[0] = (v_new.ctid::text::point)[0] THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_NARGS > 0 THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM pgtandem.queue('journey', jsonb_build_array(v_old.vibe_id), 'queued');
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (v_old.vibe_id IS DISTINCT FROM v_new.vibe_id) THEN
+        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.vibe_id), 'queued');
+    END IF;
+    RETURN NULL;
+END;
+$forward$;
+REVOKE ALL ON FUNCTION pgtandem_journey.sync_forward() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.sync_forward() IS
+    'Trigger on vibelife.vibe_users: queues the key of each written row, for a drain.';
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('vibelife.vibe_users', 'pgtandem_journey',
+                                          ARRAY['~pgtandem_journey_write',
+                                                '~pgtandem_journey_update',
+                                                '~pgtandem_journey_moved',
+                                                '~pgtandem_journey_truncate',
+                                                '~pgtandem_journey_keep']::text[]);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER "~pgtandem_journey_write"
+    AFTER INSERT OR DELETE ON vibelife.vibe_users
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_journey.sync_forward();
+CREATE OR REPLACE TRIGGER "~pgtandem_journey_update"
+    AFTER UPDATE ON vibelife.vibe_users
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_journey.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
+EXECUTE FUNCTION pgtandem_journey.sync_forward();
+-- While the copy is open: a row that is not copied yet, and moves to another block by an update of
+-- columns that nobody maps, may move behind the chunks. journey_backfill disables this one.
+CREATE OR REPLACE TRIGGER "~pgtandem_journey_moved"
+    AFTER UPDATE ON vibelife.vibe_users
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_journey.depth', true) IS DISTINCT FROM pg_trigger_depth()::text)
+EXECUTE FUNCTION pgtandem_journey.sync_forward('moved');
+-- Also for rows that logical replication applies.
+ALTER TABLE vibelife.vibe_users
+    ENABLE ALWAYS TRIGGER "~pgtandem_journey_write",
+    ENABLE ALWAYS TRIGGER "~pgtandem_journey_update",
+    ENABLE ALWAYS TRIGGER "~pgtandem_journey_moved";
+
+-- A row of vibelife.conversations touches the key that it names.
+CREATE OR REPLACE FUNCTION pgtandem_journey.touched_conversation() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $touched$
+DECLARE
+    v_old     ALIAS FOR old;
+    v_new     ALIAS FOR new;
+    v_touched jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
+                                 OR OLD.user_id IS DISTINCT FROM NEW.user_id) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_touched := jsonb_build_array(v_old.user_id);
+        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', NULL);
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
+       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
+        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.user_id),
+                               'queued', 'target', NULL);
+    END IF;
+    RETURN NULL;
+END;
+$touched$;
+REVOKE ALL ON FUNCTION pgtandem_journey.touched_conversation() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.touched_conversation() IS
+    'Trigger on vibelife.conversations: queues what each written row touches, before and after.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('vibelife.conversations', 'pgtandem_journey',
+                                          ARRAY['pgtandem_journey_conversation']);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_journey_conversation
+    AFTER INSERT OR UPDATE OR DELETE ON vibelife.conversations
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_journey.touched_conversation();
+ALTER TABLE vibelife.conversations ENABLE ALWAYS TRIGGER pgtandem_journey_conversation;
+
+-- A row of vibelife.messages touches its row of vibelife.conversations.
+CREATE OR REPLACE FUNCTION pgtandem_journey.touched_message() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $touched$
+DECLARE
+    v_old     ALIAS FOR old;
+    v_new     ALIAS FOR new;
+    v_touched jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.conversation_id IS DISTINCT FROM NEW.conversation_id
+                                 OR OLD.role IS DISTINCT FROM NEW.role
+                                 OR OLD.created_at IS DISTINCT FROM NEW.created_at) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_touched := jsonb_build_array(v_old.conversation_id);
+        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', 'message');
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
+       AND v_touched <> jsonb_build_array(v_new.conversation_id) THEN
+        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.conversation_id),
+                               'queued', 'target', 'message');
+    END IF;
+    RETURN NULL;
+END;
+$touched$;
+REVOKE ALL ON FUNCTION pgtandem_journey.touched_message() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.touched_message() IS
+    'Trigger on vibelife.messages: queues what each written row touches, before and after.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('vibelife.messages', 'pgtandem_journey',
+                                          ARRAY['pgtandem_journey_message']);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_journey_message
+    AFTER INSERT OR UPDATE OR DELETE ON vibelife.messages
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_journey.touched_message();
+ALTER TABLE vibelife.messages ENABLE ALWAYS TRIGGER pgtandem_journey_message;
+
+-- A row of vibelife.payments touches the key that it names.
+CREATE OR REPLACE FUNCTION pgtandem_journey.touched_payment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $touched$
+DECLARE
+    v_old     ALIAS FOR old;
+    v_new     ALIAS FOR new;
+    v_touched jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.status IS DISTINCT FROM NEW.status) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_touched := jsonb_build_array(v_old.user_id);
+        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', NULL);
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
+       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
+        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.user_id),
+                               'queued', 'target', NULL);
+    END IF;
+    RETURN NULL;
+END;
+$touched$;
+REVOKE ALL ON FUNCTION pgtandem_journey.touched_payment() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.touched_payment() IS
+    'Trigger on vibelife.payments: queues what each written row touches, before and after.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('vibelife.payments', 'pgtandem_journey',
+                                          ARRAY['pgtandem_journey_payment']);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_journey_payment
+    AFTER INSERT OR UPDATE OR DELETE ON vibelife.payments
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_journey.touched_payment();
+ALTER TABLE vibelife.payments ENABLE ALWAYS TRIGGER pgtandem_journey_payment;
+
+-- What a written row touched is looked up when it is drained, not when it was written: the rows
+-- between may lead to another key by then, and whoever changed them cannot have seen our row.
+CREATE OR REPLACE FUNCTION pgtandem_journey.touched(p_via text, p_key jsonb) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $touched$
+#variable_conflict use_column
+BEGIN
+    IF p_via = 'message' THEN
+        RETURN QUERY
+        SELECT jsonb_build_array(source.vibe_id)
+        FROM vibelife.vibe_users AS source
+        JOIN vibelife.conversations AS conversation ON source.vibe_id = conversation.user_id
+        WHERE conversation.id = (p_key ->> 0)::uuid;
+    END IF;
+END;
+$touched$;
+REVOKE ALL ON FUNCTION pgtandem_journey.touched(text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.touched(text, jsonb) IS
+    'The keys behind what a row of a joined table touched. Called by pgtandem._resolve_touches.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.truncate_conversation() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "journey" and cannot be truncated',
+        'vibelife.conversations'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_journey.truncate_conversation() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.truncate_conversation() IS
+    'Trigger on vibelife.conversations: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'vibelife.conversations'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('vibelife.conversations')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_journey.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_journey.truncate_conversation()',
+                       'pgtandem_journey_conversation_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_journey_conversation_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.truncate_message() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "journey" and cannot be truncated',
+        'vibelife.messages'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_journey.truncate_message() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.truncate_message() IS
+    'Trigger on vibelife.messages: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'vibelife.messages'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('vibelife.messages')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_journey.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_journey.truncate_message()',
+                       'pgtandem_journey_message_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_journey_message_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.truncate_payment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "journey" and cannot be truncated',
+        'vibelife.payments'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_journey.truncate_payment() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.truncate_payment() IS
+    'Trigger on vibelife.payments: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'vibelife.payments'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('vibelife.payments')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_journey.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_journey.truncate_payment()',
+                       'pgtandem_journey_payment_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_journey_payment_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.open_copy('journey');
+    PERFORM pgtandem.take_sample('journey');
+    PERFORM pgtandem.set_phase('journey', 'sync');
+END;
+$do$;
+
+COMMIT;

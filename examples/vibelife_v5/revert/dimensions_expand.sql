@@ -1,0 +1,34 @@
+-- Revert vibelife_v5:dimensions_expand from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "dimensions", SHA-256 eb395e273c45a219.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Forgets the mapping. Both tables stay as they are, with all their rows.
+--
+-- Locks: nothing for longer than writing the catalogs.
+
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT NOT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'dimensions' AND phase IN ('expand', 'sync', 'backfill', 'contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+DO $do$
+BEGIN
+    PERFORM pgtandem.forget_mapping('dimensions');
+END;
+$do$;
+DROP FUNCTION pgtandem_dimensions.compared_keys(jsonb);
+DROP FUNCTION pgtandem_dimensions.compared(uuid, uuid);
+DROP VIEW pgtandem_dimensions.image;
+DROP SCHEMA pgtandem_dimensions;
+
+COMMIT;

@@ -1,0 +1,34 @@
+-- Revert vibelife_v5:entitlements_expand from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "entitlements", SHA-256 a200350507da86f8.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Forgets the mapping. Both tables stay as they are, with all their rows.
+--
+-- Locks: nothing for longer than writing the catalogs.
+
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT NOT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'entitlements' AND phase IN ('expand', 'sync', 'backfill', 'contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+DO $do$
+BEGIN
+    PERFORM pgtandem.forget_mapping('entitlements');
+END;
+$do$;
+DROP FUNCTION pgtandem_entitlements.compared_keys(jsonb);
+DROP FUNCTION pgtandem_entitlements.compared(uuid, uuid);
+DROP VIEW pgtandem_entitlements.image;
+DROP SCHEMA pgtandem_entitlements;
+
+COMMIT;
