@@ -40,7 +40,8 @@ class Session:
 
     def _execute(self, query: str, parameters: Any) -> list[tuple[Any, ...]]:
         cursor = self.connection.execute(query.encode(), parameters)
-        return cursor.fetchall() if cursor.description else []
+        # Not cursor.description: a SELECT without columns has none, and yet has rows.
+        return cursor.fetchall() if cursor.rownumber is not None else []
 
     def send(self, query: str, parameters: Any = None) -> Self:
         """Start a statement without waiting for it."""

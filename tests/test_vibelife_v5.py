@@ -1,11 +1,17 @@
-"""examples/vibelife_v5: its tables and columns, the data rollback, and what may be in the way."""
+"""examples/vibelife_v5: its tables and columns, the data rollback, and what may be in the way.
+
+On the changes that are written by hand, so without the mappings between them.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from shutil import copytree
+from tempfile import mkdtemp
 from typing import Any
 
 import psycopg
@@ -40,27 +46,37 @@ WITH_NOTHING = "WHERE " + " AND ".join(
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         done = connection.execute(query.encode())
-        return done.fetchall() if done.description else []  # as of "SELECT FROM": say SELECT 1
+        return done.fetchall() if done.rownumber is not None else []
 
 
 def value(dsn: str, query: str) -> Any:
     return rows(dsn, query)[0][0]
 
 
+@cache
+def by_hand() -> Path:
+    """The project with a plan that has only the changes written by hand."""
+    project = copytree(PROJECT, Path(mkdtemp(prefix="pgtandem-")) / PROJECT.name)
+    plan = project / "sqitch.plan"
+    lines = plan.read_text().splitlines(keepends=True)
+    plan.write_text("".join(line for line in lines if line.startswith(("%", "\n", "v5_"))))
+    return project
+
+
 def deploy(dsn: str, to: str, check: bool = True) -> str:
-    return sqitch("deploy", "--to-change", to, dsn=dsn, project=PROJECT, check=check)
+    return sqitch("deploy", "--to-change", to, dsn=dsn, project=by_hand(), check=check)
 
 
 def revert(dsn: str, to: str | None = None, check: bool = True, **settings: str) -> str:
     where = ["--to-change", to] if to else []
-    return sqitch("revert", "-y", *where, dsn=dsn, project=PROJECT, check=check)
+    return sqitch("revert", "-y", *where, dsn=dsn, project=by_hand(), check=check)
 
 
 def allowing(what: str, dsn: str, *arguments: str) -> str:
     """Run Sqitch with what the hint of TD901 and TD904 says."""
     options = f"PGOPTIONS=-c client_min_messages=warning -c pgtandem.drop_data={what}"
     command: list[str | Path] = ["env", options, "sqitch", *arguments, "--target", "db:pg:"]
-    return run(command, dsn, PROJECT).stdout
+    return run(command, dsn, by_hand()).stdout
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +108,7 @@ def v5_template(server, old_template) -> Iterator[str]:
     with fresh_database(server, "v5_template", old_template) as name:
         if not install_vector(server.dsn(name)):
             pytest.skip("Debian 12 has no pgvector")
-        deploy(server.dsn(name, OWNER), "v5_validate")
+        deploy(server.dsn(name, OWNER), "v5_flags")
         rows(server.dsn(name, OWNER), WRITTEN)
         yield name
 
@@ -174,8 +190,8 @@ def facts(dsn: str) -> list[tuple[Any, ...]]:
         " UNION ALL SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)"
         " FROM pg_trigger WHERE NOT tgisinternal"
         " UNION ALL SELECT 'function', proname, '' FROM pg_proc"
-        " WHERE pronamespace = 'vibelife'::regnamespace AND proname NOT IN (SELECT proname"
-        " FROM pg_proc WHERE oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e'))"
+        " WHERE pronamespace = 'vibelife'::regnamespace"
+        " UNION ALL SELECT 'flag', name, state FROM pgtandem.flag"
         " UNION ALL SELECT 'schema', nspname, '' FROM pg_namespace WHERE nspname LIKE 'vibelife%'"
         " ORDER BY 1, 2, 3",
     )
@@ -183,15 +199,15 @@ def facts(dsn: str) -> list[tuple[Any, ...]]:
 
 def test_the_whole_road_there_and_back_and_there_again(dsn):
     start, before, on_disk = facts(dsn), contents(dsn), files(dsn)
-    deploy(dsn, "v5_validate")
-    sqitch("verify", dsn=dsn, project=PROJECT)
+    deploy(dsn, "v5_flags")
+    sqitch("verify", dsn=dsn, project=by_hand())
     assert files(dsn) == on_disk  # nothing was rewritten
     end = facts(dsn)
     revert(dsn)
     assert facts(dsn) == start
     assert contents(dsn) == before
     assert files(dsn) == on_disk
-    deploy(dsn, "v5_validate")
+    deploy(dsn, "v5_flags")
     assert facts(dsn) == end
 
 
@@ -243,11 +259,11 @@ def test_a_data_rollback_keeps_tables_and_brings_every_value_back(v5):
     assert value(v5, "SELECT count(*) FROM vibelife.user_memories") == 200
     # Only what was written is archived.
     assert value(v5, "SELECT count(*) FROM vibelife_archive.vibe_users") < 150
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     assert contents(v5) == before
     assert rows(v5, "SELECT 1 FROM pg_namespace WHERE nspname = 'vibelife_archive'") == []
     revert(v5, "v5_tables")  # and once more
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     assert contents(v5) == before
 
 
@@ -263,7 +279,7 @@ def test_users_who_went_come_and_write_meanwhile(v5, as_user):
         f"DELETE FROM vibelife.conversations WHERE user_id = '{changed}';"
         "INSERT INTO vibelife.vibe_users (email) VALUES ('new@x.invalid')",
     )
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     after = contents(v5)
     new = next(k for k, r in after["vibe_users"].items() if r["email"] == "new@x.invalid")
     assert after["vibe_users"].pop(new)["journey_stage"] == "encounter"
@@ -282,7 +298,7 @@ def test_rows_written_while_they_are_archived_are_archived_as_they_are_in_the_en
     rows(v5, f"UPDATE vibelife.vibe_users SET journey_stage = 'x' WHERE vibe_id = '{moved}'")
     one = "UPDATE vibelife.vibe_users SET {} WHERE vibe_id = '{}'"
     back = ", ".join(f"{name} = DEFAULT" for name in ADDED["vibe_users"].split())
-    with Session(v5) as reader, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as reader:
         reader.run("BEGIN")
         reader.run("SELECT 1 FROM vibelife.messages LIMIT 1")
         going = pool.submit(revert, v5, "v5_tables")
@@ -309,7 +325,7 @@ def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
     before, start = contents(v5), facts(v5)
     revert(v5, "v5_columns")
     without_keys = facts(v5)
-    with Session(v5) as reader, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as reader:
         reader.run("BEGIN")
         reader.run("SELECT 1 FROM vibelife.messages LIMIT 1")
         going = pool.submit(revert, v5, "v5_tables", check=False)
@@ -325,7 +341,7 @@ def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
         )
         going.result(TIMEOUT)
     assert contents(v5) == before
-    out = sqitch("verify", dsn=v5, project=PROJECT, check=False)
+    out = sqitch("verify", dsn=v5, project=by_hand(), check=False)
     assert "a revert of v5_columns was begun and not finished" in out
     rows(v5, "UPDATE vibelife.vibe_users SET journey_stage = 'late'")
     before = contents(v5)
@@ -333,7 +349,7 @@ def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
     deploy(v5, "v5_columns")
     assert contents(v5) == before
     assert facts(v5) == without_keys
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     assert facts(v5) == start
 
 
@@ -347,7 +363,7 @@ def test_a_revert_that_was_begun_can_be_given_up(v5):
     assert value(v5, "SELECT count(*) FROM vibelife_archive.noted") >= 200
     rows(v5, "DROP SCHEMA vibelife_archive CASCADE")
     assert facts(v5) == start
-    sqitch("verify", dsn=v5, project=PROJECT)
+    sqitch("verify", dsn=v5, project=by_hand())
 
 
 def test_a_restore_waits_for_nobody_and_lets_the_newer_value_stand(v5, as_user):
@@ -355,7 +371,7 @@ def test_a_restore_waits_for_nobody_and_lets_the_newer_value_stand(v5, as_user):
     user = a_user(v5, "journey_stage = 'trust' AND journey_started_at IS NOT NULL")
     revert(v5, "v5_tables")
     deploying = PROJECT / "deploy" / "v5_columns.sql"
-    with Session(v5) as new, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, Session(v5) as new:
         # The columns must be there before somebody can hold a row of theirs against the restore.
         add_columns(v5, deploying)
         new.run("BEGIN")
@@ -370,7 +386,7 @@ def test_a_restore_waits_for_nobody_and_lets_the_newer_value_stand(v5, as_user):
         going.result(TIMEOUT)
     before["vibe_users"][user]["journey_stage"] = "symbiosis"
     assert contents(v5) == before
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     assert contents(v5) == before
 
 
@@ -405,7 +421,7 @@ def test_a_row_locked_for_good_ends_the_restore_and_the_next_deploy_goes_on(v5):
         # Reverted by hand now, it would lose what is not back yet.
         with pytest.raises(AssertionError, match="values of an earlier revert are not put back"):
             psql(PROJECT / "revert" / "v5_columns.sql", v5)
-    deploy(v5, "v5_validate")
+    deploy(v5, "v5_flags")
     assert contents(v5) == before
 
 
@@ -441,7 +457,7 @@ def test_the_tables_go_only_by_name(v5):
 
 
 def test_rows_that_a_backfill_would_make_again_do_not_hold_the_tables_back(dsn):
-    deploy(dsn, "v5_validate")
+    deploy(dsn, "v5_flags")
     rows(
         dsn,
         "INSERT INTO vibelife.user_entitlements (user_id, current_tier)"
@@ -471,6 +487,29 @@ def test_a_column_that_somebody_made_with_another_type_is_found(dsn):
     out = deploy(dsn, "v5_columns", check=False)
     assert "columns are missing, or not as the plan has them" in out
     assert "vibe_users.journey_stage" in out
+
+
+# --- the flags ------------------------------------------------------------------------------------
+
+
+def test_flags_go_with_a_rollback_and_whoever_still_asks_gets_no(v5, as_user):
+    user = a_user(v5)
+    asks = f"SELECT pgtandem.enabled('v5_memory', '{user}'::uuid)"
+    rows(v5, "SELECT pgtandem.set_flag('v5_memory', 'on', 'a test')")
+    rows(v5, "SELECT pgtandem.set_flag('v5_prism', 5), pgtandem.add_cohort('v5_prism', "
+             "'vibelife.has_paid')")  # fmt: skip
+    assert value(as_user(v5, "new_app"), asks)
+    revert(v5, "v5_tables")
+    assert not value(as_user(v5, "new_app"), asks)
+    assert value(v5, "SELECT count(*) FROM pgtandem.flag") == 0
+    assert value(v5, "SELECT old FROM pgtandem.flag_change WHERE flag = 'v5_memory'"
+                     " ORDER BY id DESC LIMIT 1") == "on"  # fmt: skip
+    rows(v5, "SELECT pgtandem.set_flag('v5_journey', 20)")  # made by somebody in the meantime
+    deploy(v5, "v5_flags")
+    assert rows(v5, "SELECT name, state, percentage FROM pgtandem.flag ORDER BY 1") == [
+        ("v5_journey", "percentage", 20),
+        *((name, "off", 0) for name in ("v5_memory", "v5_prism", "v5_rituals", "v5_subscription")),
+    ]
 
 
 # --- the generator --------------------------------------------------------------------------------

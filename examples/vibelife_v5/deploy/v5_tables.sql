@@ -10,8 +10,7 @@
 -- Needs the extension vector (pgvector). Where it is not there and this role may not create it, the
 -- script ends with TD903, before it has made anything.
 
--- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do. This is
--- also how the tables outlive a revert of the changes behind this one.
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
 SELECT to_regclass('vibelife.push_subscriptions') IS NOT NULL AS done \gset
 \if :done
     \quit
