@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -98,8 +101,16 @@ def all_mappings(connection: Connection) -> list[Mapping]:
     Raises:
         PgtandemError: where the engine is missing.
     """
-    try:
+    with engine_errors(connection):
         rows = connection.execute(db.load_query("mappings")).fetchall()
+    return [Mapping(**row) for row in rows]
+
+
+@contextmanager
+def engine_errors(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Say what is missing where the engine is, or a right on it is."""
+    try:
+        yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise PgtandemError(
             f'The engine is not in the database "{connection.info.dbname}".',
@@ -112,7 +123,6 @@ def all_mappings(connection: Connection) -> list[Mapping]:
             hint="Connect as the role that deployed it, or as a member of that role.",
             sqlstate=error.sqlstate,
         ) from error
-    return [Mapping(**row) for row in rows]
 
 
 def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping:
@@ -126,8 +136,13 @@ def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping
         if not on_standby:
             known[name].require_primary()
         return known[name]
+    raise unknown(connection, name, list(known))
+
+
+def unknown(connection: psycopg.Connection[Any], name: str, known: Sequence[str]) -> PgtandemError:
+    """The error for a name that no deployed mapping has."""
     near = difflib.get_close_matches(name, known, n=1)
-    raise PgtandemError(
+    return PgtandemError(
         f'No mapping named "{name}" is deployed in the database "{connection.info.dbname}".',
         detail=f"Deployed: {', '.join(known) or 'none'}.",
         hint=f'Did you mean "{near[0]}"?' if near else "Deploy its expand change: sqitch deploy",

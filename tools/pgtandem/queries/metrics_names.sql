@@ -1,0 +1,1 @@
+SELECT mapping FROM pgtandem.status ORDER BY mapping;
