@@ -309,14 +309,14 @@ def scrape(target: db.Target, names: Sequence[str]) -> Found:
     with _open(target) as session, db.cut_off(session, TIME_LIMIT - CONNECT_TIMEOUT):
         session.execute(db.load_query("metrics_session"))
         with deployed.engine_errors(session):
-            known = session.execute(db.load_query("metrics_names")).fetchall()
             access = session.execute(db.load_query("metrics_access")).fetchone()
-        assert access
-        if access["is_standby"]:
-            raise PgtandemError(
-                "This is a standby, where the workers cannot be seen.",
-                hint="Connect to the primary.",
-            )
+            assert access
+            if access["is_standby"]:
+                raise PgtandemError(
+                    "This is a standby, where the workers cannot be seen.",
+                    hint="Connect to the primary.",
+                )
+            known = session.execute(db.load_query("metrics_names")).fetchall()
         deployed_names = [row["mapping"] for row in known]
         for name in names:
             if name not in deployed_names:
