@@ -213,7 +213,7 @@ def test_the_dashboard_is_one():
         assert panel["description"].endswith(".")
         assert panel["datasource"] == source
         assert panel["targets"]
-        assert [target["refId"] for target in panel["targets"]] == list("ABC")[
+        assert [target["refId"] for target in panel["targets"]] == list("ABCD")[
             : len(panel["targets"])
         ]
         for target in panel["targets"]:

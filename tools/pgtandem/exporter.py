@@ -110,6 +110,8 @@ SOURCES = (
             State("copy_state", "copy_state", "state", "State of the backfill.", COPY_STATES),
             Figure("copy_blocks", "Blocks of the source that are to be copied."),
             Figure("copy_done_blocks", "Blocks of the source that are copied."),
+            Figure("copy_chunks", "Chunks that they are copied in."),
+            Figure("copy_done_chunks", "Chunks that are copied."),
             Figure("copied_rows", "Rows that the backfill wrote.", is_counter=True),
             Figure("copy_progress_ratio", "Share of the blocks that is copied, 0 to 1."),
             Figure("copy_rows_per_second", "Rate of an open copy over the last 30 seconds."),
@@ -122,11 +124,6 @@ SOURCES = (
                 " where the queue is empty.",
             ),
         ),
-    ),
-    Source(
-        "chunks",
-        ("mapping", "state"),
-        (Figure("copy_chunks", "Chunks of the backfill that are done, and to do."),),
     ),
     Source(
         "queue",

@@ -5,6 +5,8 @@ SELECT
     s.copy_state,
     p.blocks AS copy_blocks,
     p.blocks_done AS copy_done_blocks,
+    p.chunks AS copy_chunks,
+    p.chunks_done AS copy_done_chunks,
     p.rows_done AS copied_rows,
     s.percent / 100 AS copy_progress_ratio,
     p.rows_per_second AS copy_rows_per_second,
