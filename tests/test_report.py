@@ -164,6 +164,8 @@ def test_which_mappings(filled_dsn, gear, tmp_path):
     assert named("shop", "--project-dir", project, code=1) == ["gear", "rope"]
     assert named("--project-dir", project, code=1) == ["gear", "rope"]
     assert named("gear", "gear", "--project-dir", project) == ["gear"]
+    plan.write_text(plan.read_text().replace("%project=shop", "%project=gear"))
+    assert named("gear", "--project-dir", project, code=1) == ["gear", "rope"]
     found = as_json("report", "--project-dir", project, dsn=filled_dsn, code=1)["figures"]
     assert {each["verdict"] for each in found if each["mapping"] == "rope"} == {"not known"}
     assert {each["detail"] for each in found if each["mapping"] == "rope"} == {

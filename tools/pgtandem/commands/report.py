@@ -158,10 +158,10 @@ def _wanted(
         known = [row["mapping"] for row in session.execute(db.load_query("metrics_names"))]
     wanted: list[str] = []
     for name in names:
-        if name in known:
-            wanted.append(name)
-        elif name == _project_name(directory):
+        if name == _project_name(directory):
             wanted += _in_files(directory)
+        elif name in known:
+            wanted.append(name)
         else:
             raise deployed.unknown(session, name, known)
     return list(dict.fromkeys(wanted))
