@@ -1,6 +1,7 @@
 -- Deploy pgtandem:activity to pg
 -- requires: index
 -- requires: chunk
+-- requires: worker
 -- Locks nothing that exists.
 
 -- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
@@ -101,6 +102,47 @@ COMMENT ON COLUMN pgtandem.index_use.scans IS 'How often it was used.';
 COMMENT ON COLUMN pgtandem.index_use.entries_read IS 'What these scans returned.';
 COMMENT ON COLUMN pgtandem.index_use.definition IS 'From USING on.';
 COMMENT ON COLUMN pgtandem.index_use.query IS 'A query of the application that is to use it.';
+
+CREATE VIEW pgtandem.lock_waits AS
+SELECT a.pid,
+       a.usename AS role,
+       a.application_name AS application,
+       l.mode,
+       l.waitstart AS since,
+       o.pids AS blocked_by,
+       a.query
+FROM pg_locks AS l
+JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datname = current_database()
+CROSS JOIN LATERAL (
+    SELECT array_agg(b.pid ORDER BY b.pid) AS pids
+    FROM unnest(pg_blocking_pids(l.pid)) AS b (pid)
+    JOIN pg_stat_activity AS s ON s.pid = b.pid
+    WHERE b.pid IN (SELECT w.pid FROM pgtandem.worker_status AS w)
+       OR s.application_name = 'pgtandem'
+       OR s.query ~ '\mpgtandem\.'
+) AS o
+WHERE NOT l.granted AND o.pids IS NOT NULL;
+COMMENT ON VIEW pgtandem.lock_waits IS
+    'The sessions that wait for a lock of pgtandem''s own: of a worker, the command line, or a '
+    'session that calls the engine. Those of other roles are only seen with pg_read_all_stats.';
+COMMENT ON COLUMN pgtandem.lock_waits.pid IS 'Process id of who waits.';
+COMMENT ON COLUMN pgtandem.lock_waits.role IS 'Its role.';
+COMMENT ON COLUMN pgtandem.lock_waits.application IS 'Its application_name.';
+COMMENT ON COLUMN pgtandem.lock_waits.mode IS 'The lock that it wants.';
+COMMENT ON COLUMN pgtandem.lock_waits.since IS 'Since when; NULL in the first moments.';
+COMMENT ON COLUMN pgtandem.lock_waits.blocked_by IS 'Process ids of pgtandem''s sessions.';
+COMMENT ON COLUMN pgtandem.lock_waits.query IS 'Its statement.';
+
+CREATE VIEW pgtandem.event_status AS
+SELECT e.mapping, e.kind, count(*) AS events, max(e.happened_at) AS last_at
+FROM pgtandem.event AS e
+JOIN pgtandem.mapping AS m ON m.name = e.mapping
+GROUP BY e.mapping, e.kind;
+COMMENT ON VIEW pgtandem.event_status IS 'How often each kind of event has happened.';
+COMMENT ON COLUMN pgtandem.event_status.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.event_status.kind IS 'phase, copy, comparison, repair, override, ...';
+COMMENT ON COLUMN pgtandem.event_status.events IS 'How often.';
+COMMENT ON COLUMN pgtandem.event_status.last_at IS 'When for the last time.';
 
 CREATE FUNCTION pgtandem._statements(p_tables regclass[])
 RETURNS TABLE (calls bigint, mean_ms numeric, total_ms numeric, query text)

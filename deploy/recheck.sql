@@ -67,7 +67,7 @@ CREATE TABLE pgtandem.sync_failure (
 );
 CREATE INDEX sync_failure_open_idx ON pgtandem.sync_failure (mapping, key)
     WHERE repaired_at IS NULL;
-CREATE INDEX sync_failure_time_idx ON pgtandem.sync_failure (mapping, failed_at);
+CREATE INDEX sync_failure_time_idx ON pgtandem.sync_failure (mapping, reason, failed_at);
 
 COMMENT ON TABLE pgtandem.sync_failure IS
     'Every write that could not be carried over at once, also after it was repaired.';

@@ -20,6 +20,25 @@ $$;
 COMMENT ON FUNCTION pgtandem._setting(jsonb, text, text, text) IS
     'One setting of a mapping as text, or its default.';
 
+CREATE VIEW pgtandem.wal_status AS
+SELECT 'standby' AS kind,
+       coalesce(r.application_name, '') AS name,
+       max(pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)) AS bytes
+FROM pg_stat_replication AS r
+WHERE r.replay_lsn IS NOT NULL AND NOT pg_is_in_recovery()
+GROUP BY coalesce(r.application_name, '')
+UNION ALL
+SELECT 'slot', s.slot_name, pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)
+FROM pg_replication_slots AS s
+WHERE s.restart_lsn IS NOT NULL AND NOT pg_is_in_recovery();
+COMMENT ON VIEW pgtandem.wal_status IS
+    'How far each standby is behind, and what each replication slot retains: what a backfill waits '
+    'for. Standbys are only seen with pg_read_all_stats, as pg_monitor has it.';
+COMMENT ON COLUMN pgtandem.wal_status.kind IS 'standby or slot.';
+COMMENT ON COLUMN pgtandem.wal_status.name IS
+    'application_name of the standby (the slowest, if several have it), or name of the slot.';
+COMMENT ON COLUMN pgtandem.wal_status.bytes IS 'WAL still to replay, or retained.';
+
 CREATE FUNCTION pgtandem._throttle(
     p_mapping   pgtandem.mapping,
     p_seconds   double precision,
@@ -53,20 +72,16 @@ BEGIN
         RETURN;
     END IF;
     -- Lag: wait a chunk's time for each limit it is over, at most 2 seconds before looking again.
-    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), application_name
-    INTO v_figure, v_who
-    FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
-    ORDER BY 1 DESC LIMIT 1;
+    SELECT bytes, name INTO v_figure, v_who FROM pgtandem.wal_status
+    WHERE kind = 'standby' ORDER BY bytes DESC LIMIT 1;
     IF v_figure > v_lag THEN
         reason := format('replication lag of %s: %s, limit %s', v_who,
                          pg_size_pretty(v_figure), pg_size_pretty(v_lag));
         seconds := least(p_seconds * v_figure / v_lag, 2);
         RETURN;
     END IF;
-    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), slot_name
-    INTO v_figure, v_who
-    FROM pg_replication_slots WHERE restart_lsn IS NOT NULL
-    ORDER BY 1 DESC LIMIT 1;
+    SELECT bytes, name INTO v_figure, v_who FROM pgtandem.wal_status
+    WHERE kind = 'slot' ORDER BY bytes DESC LIMIT 1;
     IF v_figure > v_slot THEN
         reason := format('slot %s retains %s of WAL, limit %s', v_who,
                          pg_size_pretty(v_figure), pg_size_pretty(v_slot));

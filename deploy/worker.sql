@@ -76,4 +76,47 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem._worker_end() IS 'The calling session is no longer a worker.';
 
+CREATE FUNCTION pgtandem._wait_kind(p_reason text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN p_reason LIKE 'paused by %' THEN 'paused'
+        WHEN p_reason LIKE 'replication lag of %' THEN 'replication_lag'
+        WHEN p_reason LIKE 'slot % retains %' THEN 'slot'
+        WHEN p_reason LIKE 'WAL rate %' THEN 'wal_rate'
+        WHEN p_reason LIKE 'a vacuum of %' THEN 'vacuum'
+        WHEN p_reason LIKE 'the pause between chunks' THEN 'pause'
+        WHEN p_reason LIKE '% older transactions to end %' THEN 'older_transactions'
+        WHEN p_reason LIKE '% rows that are locked or failed' THEN 'rows'
+        WHEN p_reason LIKE 'a lock on %' THEN 'lock'
+        WHEN p_reason LIKE '% sessions that waited for the last chunk' THEN 'blocked_sessions'
+        WHEN p_reason LIKE '%other worker%' THEN 'other_workers'
+        WHEN p_reason IS NOT NULL THEN 'other'
+    END;
+$$;
+COMMENT ON FUNCTION pgtandem._wait_kind(text) IS
+    'What a worker waits for, without names and figures, as a label for monitoring; NULL: nothing.';
+
+CREATE VIEW pgtandem.worker_status AS
+SELECT w.mapping,
+       w.pid,
+       w.started_at,
+       w.waiting_for,
+       pgtandem._wait_kind(w.waiting_for) AS kind,
+       w.waiting_since
+FROM pgtandem.worker AS w
+JOIN pg_stat_activity AS a ON a.pid = w.pid AND a.backend_start = w.backend_start
+WHERE a.state IS DISTINCT FROM 'idle';
+COMMENT ON VIEW pgtandem.worker_status IS
+    'The sessions that are copying now. Those of other roles are only seen with pg_read_all_stats.';
+COMMENT ON COLUMN pgtandem.worker_status.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.worker_status.pid IS 'Process id of the backend.';
+COMMENT ON COLUMN pgtandem.worker_status.started_at IS 'When its backfill was called.';
+COMMENT ON COLUMN pgtandem.worker_status.waiting_for IS 'Why it waits; NULL: it works.';
+COMMENT ON COLUMN pgtandem.worker_status.kind IS
+    'The same in a word: paused, replication_lag, slot, wal_rate, vacuum, pause, '
+    'older_transactions, rows, lock, blocked_sessions, other_workers, other.';
+COMMENT ON COLUMN pgtandem.worker_status.waiting_since IS 'Since when it waits for that.';
+
 COMMIT;

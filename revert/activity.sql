@@ -10,6 +10,8 @@ BEGIN;
 
 DROP VIEW pgtandem.slow_statements;
 DROP FUNCTION pgtandem._statements(regclass[]);
+DROP VIEW pgtandem.event_status;
+DROP VIEW pgtandem.lock_waits;
 DROP VIEW pgtandem.index_use;
 DROP VIEW pgtandem.trigger_cost;
 DROP VIEW pgtandem.table_activity;

@@ -12,8 +12,12 @@ BEGIN;
 DROP FUNCTION pgtandem.gate(text, jsonb);
 DROP FUNCTION pgtandem._colliding(text);
 DROP FUNCTION pgtandem._sequences(regclass);
-DROP FUNCTION pgtandem._figures(text, bigint);
+DROP VIEW pgtandem.gate_status;
+DROP FUNCTION pgtandem._threshold(jsonb);
+DROP FUNCTION pgtandem._verdict(numeric, jsonb, boolean);
 DROP FUNCTION pgtandem.take_sample(text);
+DROP VIEW pgtandem.write_status;
+DROP FUNCTION pgtandem._writes_of(regclass);
 DROP TABLE pgtandem.sample;
 
 COMMIT;

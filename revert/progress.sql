@@ -12,5 +12,8 @@ BEGIN;
 DROP VIEW pgtandem.status;
 DROP VIEW pgtandem.failures;
 DROP VIEW pgtandem.progress;
+DROP VIEW pgtandem.comparison_status;
+DROP VIEW pgtandem.failure_status;
+DROP VIEW pgtandem.queue_status;
 
 COMMIT;

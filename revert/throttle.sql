@@ -10,6 +10,7 @@ SELECT to_regprocedure('pgtandem._setting(jsonb, text, text, text)') IS NULL AS 
 BEGIN;
 
 DROP FUNCTION pgtandem._throttle(pgtandem.mapping, double precision, numeric);
+DROP VIEW pgtandem.wal_status;
 DROP FUNCTION pgtandem._setting(jsonb, text, text, text);
 
 COMMIT;

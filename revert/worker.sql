@@ -9,6 +9,8 @@ SELECT to_regclass('pgtandem.worker') IS NULL AS done \gset
 
 BEGIN;
 
+DROP VIEW pgtandem.worker_status;
+DROP FUNCTION pgtandem._wait_kind(text);
 DROP FUNCTION pgtandem._worker_end();
 DROP FUNCTION pgtandem._worker_waits(text);
 DROP FUNCTION pgtandem._worker_start(text);

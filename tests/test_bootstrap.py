@@ -25,6 +25,7 @@ class Machine:
         self.bin.mkdir()
         self.release = path / "os-release"
         self.system(codename="bookworm", packages=PACKAGES, user=0, sudo=False)
+        self.program("promtool", "exit 99\n")
 
     def program(self, name: str, text: str) -> None:
         file = self.bin / name
@@ -38,9 +39,9 @@ class Machine:
         self.program("id", f"echo {user}\n")
         self.program("sudo", f'[ "$1" = -n ] && exit {0 if sudo else 1}\nexit 99\n')
 
-    def bootstrap(self) -> subprocess.CompletedProcess[str]:
+    def bootstrap(self, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ROOT / "tools" / "bootstrap"],
+            [checkout / "tools" / "bootstrap"],
             env=os.environ | {
                 "PATH": f"{self.bin}:{os.environ['PATH']}", "BOOTSTRAP_DRY_RUN": "1",
                 "OS_RELEASE": str(self.release),
@@ -109,3 +110,18 @@ def test_another_system_is_sent_to_the_readme(machine):
     )  # fmt: skip
     assert done.returncode == 2
     assert "README.md" in done.stderr
+
+
+def test_promtool_is_taken_out_of_its_package(machine, tmp_path):
+    if shutil.which("promtool"):
+        pytest.skip("this machine has one of its own")
+    (machine.bin / "promtool").unlink()
+    elsewhere = tmp_path / "checkout"
+    (elsewhere / "tools").mkdir(parents=True)
+    for name in ("tools/bootstrap", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, elsewhere / name)
+    done = machine.bootstrap(elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert "promtool, which tests monitoring/*.yml, into .cache." in done.stderr
+    assert "download prometheus" in done.stdout
+    assert "install" not in done.stdout.partition("-m venv")[0]  # it would start a server

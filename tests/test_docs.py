@@ -14,7 +14,12 @@ from pgtandem.cli import cli
 
 CODE = re.compile(r"\bTD\d{3}\b")
 FOLDERS = ("deploy", "triggers", "tools/pgtandem/templates", "examples")
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *ROOT.glob("examples/*/*.md")]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *ROOT.glob("examples/*/*.md"),
+    *ROOT.glob("monitoring/*.md"),
+]
 
 
 def raised() -> set[str]:

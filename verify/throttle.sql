@@ -5,5 +5,6 @@ BEGIN;
 
 SELECT 'pgtandem._setting(jsonb, text, text, text)'::regprocedure;
 SELECT 'pgtandem._throttle(pgtandem.mapping, double precision, numeric)'::regprocedure;
+SELECT * FROM pgtandem.wal_status WHERE false;
 
 ROLLBACK;

@@ -3,7 +3,7 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(12);
+SELECT plan(15);
 
 SELECT columns_are('pgtandem', 'table_activity', ARRAY[
     'mapping', 'side', 'relation', 'live_rows', 'inserts', 'updates', 'hot_updates', 'deletes',
@@ -18,6 +18,21 @@ SELECT columns_are('pgtandem', 'index_use', ARRAY[
 SELECT columns_are('pgtandem', 'slow_statements', ARRAY[
     'mapping', 'calls', 'mean_ms', 'total_ms', 'query'
 ]);
+
+SELECT columns_are('pgtandem', 'lock_waits', ARRAY[
+    'pid', 'role', 'application', 'mode', 'since', 'blocked_by', 'query'
+]);
+SELECT columns_are('pgtandem', 'event_status', ARRAY['mapping', 'kind', 'events', 'last_at']);
+
+SELECT pgtandem.log_event('gear', 'override', '{}', 'it is late');
+SELECT pgtandem.log_event('gear', 'override', '{}', 'again');
+SELECT pgtandem.log_event('forgotten', 'override', '{}', 'long ago');
+SELECT results_eq(
+    $$ SELECT mapping, events, last_at BETWEEN now() AND clock_timestamp()
+       FROM pgtandem.event_status WHERE kind = 'override' $$,
+    $$ VALUES ('gear', 2::bigint, true) $$,
+    'events, of the mappings that are deployed'
+);
 
 SELECT results_eq(
     $$ SELECT side, relation, bytes > 0 FROM pgtandem.table_activity

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(21);
+SELECT plan(28);
 
 CREATE TABLE pg_temp.old (id integer);
 SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'old', 'old', ARRAY['id'], '{"gate": {
@@ -17,6 +17,26 @@ SELECT columns_are('pgtandem', 'sample', ARRAY['mapping', 'taken_at', 'source_wr
 SELECT col_is_pk('pgtandem', 'sample', ARRAY['mapping', 'taken_at'],
                  'mapping and time are the key');
 SELECT fk_ok('pgtandem', 'sample', 'mapping', 'pgtandem', 'mapping', 'name');
+SELECT columns_are('pgtandem', 'gate_status', ARRAY[
+    'mapping', 'name', 'verdict', 'figure', 'unit', 'threshold', 'detail'
+]);
+SELECT results_eq(
+    $$ SELECT name, verdict, figure, detail FROM pgtandem.gate_status WHERE mapping = 'shop' $$,
+    $$ VALUES ('sync_failure_percent', 'hold', NULL::numeric,
+               'no sample yet: pgtandem gate takes one'),
+              ('differences_per_hour', 'hold', NULL, 'no comparison yet'),
+              ('consistency_percent', 'hold', NULL, 'no comparison yet') $$,
+    'before anybody asked, nothing is known'
+);
+SELECT columns_are('pgtandem', 'write_status', ARRAY['mapping', 'side', 'writes']);
+SELECT results_eq(
+    $$ SELECT side, writes FROM pgtandem.write_status WHERE mapping = 'shop' ORDER BY side $$,
+    $$ VALUES ('source', 0::bigint), ('target', 0) $$,
+    'nothing was written'
+);
+SELECT is_empty(
+    $$ SELECT FROM pgtandem.sample WHERE mapping = 'shop' $$, 'and looking changes nothing'
+);
 
 UPDATE pgtandem.mapping SET copy_changed = '-infinity' WHERE name = 'shop';
 
@@ -94,6 +114,18 @@ SELECT is(pg_temp.verdict('differences_per_hour'), 'hold: 6', 'the worst of the 
 SELECT is(pg_temp.verdict('consistency_percent'), 'go on: 99.9', 'the last one counts');
 SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'full', now(), '', 100, 100, 0, 0, 2);
 SELECT is(pg_temp.verdict('consistency_percent'), 'roll back: 98', 'under its threshold');
+SELECT results_eq(
+    $$ SELECT g.* FROM pgtandem.gate('shop') AS g WHERE g.unit <> '' $$,
+    $$ SELECT name, verdict, figure, unit, threshold, detail FROM pgtandem.gate_status
+       WHERE mapping = 'shop' $$,
+    'who only looks is told the same'
+);
+UPDATE pgtandem.mapping SET settings = '{}' WHERE name = 'shop';
+SELECT results_eq(
+    $$ SELECT DISTINCT verdict, threshold FROM pgtandem.gate_status WHERE mapping = 'shop' $$,
+    $$ VALUES ('not judged', '') $$,
+    'without thresholds nothing is judged'
+);
 
 SELECT * FROM finish();
 

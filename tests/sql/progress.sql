@@ -2,7 +2,7 @@
 
 BEGIN;
 
-SELECT plan(16);
+SELECT plan(26);
 
 DELETE FROM pgtandem.mapping;
 SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem.event', 'pgtandem.worker',
@@ -17,21 +17,33 @@ $$;
 
 SELECT columns_are('pgtandem', 'progress', ARRAY[
     'mapping', 'copy_state', 'blocks', 'blocks_done', 'percent', 'rows_done', 'rows_per_second',
-    'eta', 'workers', 'waiting_for', 'queued', 'failed'
+    'eta', 'workers', 'waiting_for', 'queued', 'failed', 'delay', 'chunks',
+    'chunks_done'
+]);
+SELECT columns_are('pgtandem', 'queue_status', ARRAY[
+    'mapping', 'side', 'reason', 'entries', 'failed', 'oldest'
+]);
+SELECT columns_are('pgtandem', 'failure_status', ARRAY[
+    'mapping', 'reason', 'failures', 'last_failed_at'
+]);
+SELECT columns_are('pgtandem', 'comparison_status', ARRAY[
+    'mapping', 'comparison', 'started_at', 'finished_at', 'source_rows', 'target_rows', 'missing',
+    'extra', 'changed', 'differences', 'counts', 'clean', 'last_clean'
 ]);
 SELECT columns_are('pgtandem', 'failures', ARRAY[
     'mapping', 'key', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at', 'not_before'
 ]);
 SELECT columns_are('pgtandem', 'status', ARRAY[
     'mapping', 'phase', 'source', 'target', 'copy_state', 'percent', 'queued', 'failed',
-    'last_comparison', 'differences', 'comparison_counts', 'hash'
+    'last_comparison', 'differences', 'comparison_counts', 'hash', 'delay', 'last_clean'
 ]);
 
 -- progress
 SELECT results_eq(
     $$ SELECT * FROM pgtandem.progress $$,
     $$ VALUES ('shop', 'none', 0::numeric, 0::numeric, NULL::numeric, 0::numeric, NULL::numeric,
-               NULL::interval, 0::bigint, NULL::text, 0::bigint, 0::bigint) $$,
+               NULL::interval, 0::bigint, NULL::text, 0::bigint, 0::bigint, NULL::interval,
+               0::bigint, 0::bigint) $$,
     'nothing has begun'
 );
 UPDATE pgtandem.mapping SET copy_state = 'open';
@@ -41,8 +53,10 @@ SELECT pg_temp.chunk(10, 20, '9.9 seconds', 200);
 SELECT pg_temp.chunk(20, 30, '1 second', 300);
 SELECT pg_temp.chunk(30, 100, NULL, NULL);
 SELECT results_eq(
-    $$ SELECT copy_state, blocks, blocks_done, percent, rows_done FROM pgtandem.progress $$,
-    $$ VALUES ('open', 100::numeric, 30::numeric, 30.0::numeric, 600::numeric) $$,
+    $$ SELECT copy_state, blocks, blocks_done, percent, rows_done, chunks, chunks_done
+       FROM pgtandem.progress $$,
+    $$ VALUES ('open', 100::numeric, 30::numeric, 30.0::numeric, 600::numeric, 4::bigint,
+               3::bigint) $$,
     'how far it is'
 );
 SELECT ok(
@@ -73,6 +87,30 @@ SELECT results_eq(
     $$ SELECT queued, failed FROM pgtandem.progress $$, $$ VALUES (2::bigint, 1::bigint) $$,
     'what is queued, and what of it failed'
 );
+UPDATE pgtandem.recheck SET queued_at = clock_timestamp() - interval '2 minutes'
+WHERE key = '[1]';
+UPDATE pgtandem.recheck SET queued_at = clock_timestamp() - interval '1 hour' WHERE key = '[9]';
+SELECT ok(
+    (SELECT delay BETWEEN '2 minutes' AND '130 seconds' FROM pgtandem.progress),
+    'how old the oldest entry of the target is'
+);
+SELECT results_eq(
+    $$ SELECT side, reason, entries, failed, oldest < clock_timestamp() - interval '1 minute'
+       FROM pgtandem.queue_status ORDER BY side, reason $$,
+    $$ VALUES ('source', 'contract', 1::bigint, 0::bigint, true), ('target', 'copy', 0, 0, NULL),
+              ('target', 'difference', 0, 0, NULL), ('target', 'gone', 1, 0, true),
+              ('target', 'sync', 1, 1, false) $$,
+    'the queue by reasons, those without an entry, too'
+);
+INSERT INTO pgtandem.sync_failure (mapping, key, reason, sqlstate, message, failed_at, repaired_at)
+VALUES ('shop', '[3]', 'sync', '23514', 'no', now() - interval '1 day', now()),
+       ('none', '[3]', 'sync', '23514', 'no', now(), NULL);
+SELECT results_eq(
+    $$ SELECT mapping, reason, failures, last_failed_at >= now()
+       FROM pgtandem.failure_status ORDER BY reason $$,
+    $$ VALUES ('shop', 'copy', 0::bigint, NULL), ('shop', 'sync', 2, true) $$,
+    'failures by reasons, repaired ones, too'
+);
 UPDATE pgtandem.mapping SET copy_state = 'complete';
 SELECT results_eq(
     $$ SELECT percent, eta FROM pgtandem.progress $$, $$ VALUES (100.0::numeric, NULL::interval) $$,
@@ -96,16 +134,42 @@ SELECT results_eq(
                2::bigint, 1::bigint, NULL::timestamptz, NULL::bigint, false, repeat('a', 64)) $$,
     'where a mapping is'
 );
-SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'full', now(), '', 10, 10, 1, 2, 3);
+SELECT is_empty($$ SELECT * FROM pgtandem.comparison_status $$, 'nothing was compared');
+UPDATE pgtandem.mapping SET copy_changed = now() - interval '1 hour';
+SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'full', now() - interval '2 hours', '',
+                                9, 9, 0, 0, 0);
+SELECT results_eq(
+    $$ SELECT counts, clean, last_clean FROM pgtandem.comparison_status $$,
+    $$ VALUES (true, false, NULL::timestamptz) $$,
+    'what is older than the copy is not clean'
+);
+SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'full', now() - interval '1 minute', '',
+                                9, 9, 0, 0, 0);
+SELECT results_eq(
+    $$ SELECT clean, last_clean FROM pgtandem.comparison_status $$,
+    $$ VALUES (true, now() - interval '1 minute') $$,
+    'what is newer, is'
+);
+SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'full', now(), '', 10, 11, 1, 2, 3);
+SELECT results_eq(
+    $$ SELECT source_rows, target_rows, missing, extra, changed, differences, counts, clean,
+              last_clean
+       FROM pgtandem.comparison_status $$,
+    $$ VALUES (10::bigint, 11::bigint, 1::bigint, 2::bigint, 3::bigint, 6::bigint, true, false,
+               now() - interval '1 minute') $$,
+    'the last one found differences, the one before did not'
+);
 SELECT pgtandem.save_comparison('shop', repeat('a', 64), 'sample', now(), '', 10, 10, 0, 0, 0);
 SELECT results_eq(
-    $$ SELECT last_comparison IS NOT NULL, differences, comparison_counts FROM pgtandem.status $$,
-    $$ VALUES (true, 6::bigint, true) $$,
+    $$ SELECT last_comparison IS NOT NULL, differences, comparison_counts, last_clean
+       FROM pgtandem.status $$,
+    $$ VALUES (true, 6::bigint, true, now() - interval '1 minute') $$,
     'and what the last full comparison found'
 );
 UPDATE pgtandem.mapping SET hash = repeat('b', 64);
-SELECT is(
-    (SELECT comparison_counts FROM pgtandem.status), false,
+SELECT results_eq(
+    $$ SELECT comparison_counts, last_clean FROM pgtandem.status $$,
+    $$ VALUES (false, NULL::timestamptz) $$,
     'which does not count for another mapping'
 );
 SELECT pgtandem.register_mapping('stall', repeat('a', 64), 'pgtandem.event', 'pgtandem.worker',

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(12);
+SELECT plan(13);
 
 SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem.event', 'pgtandem.event',
                                  ARRAY['id'], '{}', '0.1.0');
@@ -24,6 +24,9 @@ SELECT is(
 SELECT is(pgtandem._setting('{"backfill": {}}', 'backfill', 'pause', '1s'), '1s', 'a default');
 SELECT is(pgtandem._setting('{}', 'backfill', 'pause', '1s'), '1s', 'without the section too');
 SELECT is(pgtandem._setting('{}', 'backfill', 'pause', NULL), NULL, 'or no default');
+
+-- wal_status; that it has rows: tests/test_metrics.py
+SELECT columns_are('pgtandem', 'wal_status', ARRAY['kind', 'name', 'bytes']);
 
 -- _throttle
 SELECT is(pg_temp.throttle('{}', 0.2, 1e9), '0', 'nothing to wait for');

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,7 +33,7 @@ import psycopg
 from psycopg import conninfo, pq, sql
 
 from pgtandem import paths
-from pgtandem.errors import PgtandemError
+from pgtandem.errors import PgtandemError, UnreachableError
 
 APPLICATION_NAME = "pgtandem"
 PLACES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
@@ -183,7 +185,7 @@ def connect(target: Target, **options: Any) -> psycopg.Connection[Any]:
         options: passed to psycopg.connect (autocommit, row_factory, options).
 
     Raises:
-        PgtandemError: where the database cannot be reached.
+        UnreachableError: where the database cannot be reached.
     """
     options.setdefault("autocommit", True)
     # Who sets an application name of his own, in the string or by PGAPPNAME, keeps it.
@@ -191,11 +193,32 @@ def connect(target: Target, **options: Any) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(target.conninfo, **options)
     except psycopg.OperationalError as error:
-        raise PgtandemError(
+        raise UnreachableError(
             "The database cannot be reached.",
             detail=f"{' '.join(str(error).split())} (named by {target.named_by})",
             hint="pgtandem doctor",
         ) from error
+
+
+@contextmanager
+def cut_off(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """Cut the line to the server if the block lasts longer, so that it ends with an error.
+
+    A statement_timeout is kept by the server; this is for one that no longer answers.
+    """
+
+    def cut() -> None:
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 @cache

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -94,8 +95,19 @@ def next_step(name: str, phase: str, copy_state: str) -> str:
     return f"nothing; sqitch revert --to {name}_backfill takes contract back"
 
 
+def all_mappings(connection: Connection) -> list[Mapping]:
+    """Every mapping of the database, by name.
+
+    Raises:
+        PgtandemError: where the engine is missing.
+    """
+    with engine_errors(connection):
+        rows = connection.execute(db.load_query("mappings")).fetchall()
+    return [Mapping(**row) for row in rows]
+
+
 @contextmanager
-def engine_errors(connection: Connection) -> Iterator[None]:
+def engine_errors(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Say it where the engine is missing, lacks a change, or is not for this role."""
     try:
         yield
@@ -118,17 +130,6 @@ def engine_errors(connection: Connection) -> Iterator[None]:
         ) from error
 
 
-def all_mappings(connection: Connection) -> list[Mapping]:
-    """Every mapping of the database, by name.
-
-    Raises:
-        PgtandemError: where the engine is missing.
-    """
-    with engine_errors(connection):
-        rows = connection.execute(db.load_query("mappings")).fetchall()
-    return [Mapping(**row) for row in rows]
-
-
 def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping:
     """The mapping of that name; on a standby only where it is said to do.
 
@@ -140,8 +141,13 @@ def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping
         if not on_standby:
             known[name].require_primary()
         return known[name]
+    raise unknown(connection, name, list(known))
+
+
+def unknown(connection: psycopg.Connection[Any], name: str, known: Sequence[str]) -> PgtandemError:
+    """The error for a name that no deployed mapping has."""
     near = difflib.get_close_matches(name, known, n=1)
-    raise PgtandemError(
+    return PgtandemError(
         f'No mapping named "{name}" is deployed in the database "{connection.info.dbname}".',
         detail=f"Deployed: {', '.join(known) or 'none'}.",
         hint=f'Did you mean "{near[0]}"?' if near else "Deploy its expand change: sqitch deploy",

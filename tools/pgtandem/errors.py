@@ -59,3 +59,7 @@ class PgtandemError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error on standard error."""
         click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
+
+
+class UnreachableError(PgtandemError):
+    """There is no connection to the database; later there may be."""

@@ -9,6 +9,7 @@ import click
 
 UNITS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 366 * 86400  # seconds
+LOOPBACK = "127.0.0.1"
 PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
 
 
@@ -33,6 +34,35 @@ class Duration(click.ParamType[float]):
         if seconds > LONGEST:
             self.fail(f'"{value}" is more than a year.', param, ctx)
         return seconds
+
+
+class Listen(click.ParamType[tuple[str, int]]):
+    """Where to serve: ADDRESS:PORT, [IPV6]:PORT, or :PORT for this machine alone."""
+
+    name = "address:port"
+
+    def convert(
+        self,
+        value: str | tuple[str, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, int]:
+        """The address and the port; port 0 is any that is free."""
+        if isinstance(value, tuple):
+            return value
+        address, colon, port = value.strip().rpartition(":")
+        bracketed = address.startswith("[") and address.endswith("]")
+        if (
+            not colon
+            or not (port.isascii() and port.isdigit())
+            or (":" in address and not bracketed)
+        ):
+            self.fail(
+                f'"{value}" is no address; write :9188, 0.0.0.0:9188 or [::1]:9188.', param, ctx
+            )
+        if int(port) > 65535:
+            self.fail(f'"{value}": a port is at most 65535.', param, ctx)
+        return address.strip("[]") or LOOPBACK, int(port)
 
 
 class Signal(click.ParamType[tuple[str, Decimal]]):

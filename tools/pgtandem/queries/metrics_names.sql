@@ -1,0 +1,1 @@
+SELECT mapping FROM pgtandem.write_status WHERE side = 'source' ORDER BY mapping;
