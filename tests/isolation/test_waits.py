@@ -232,6 +232,25 @@ def test_lock_tables_lets_writers_through(world):
     ddl.run("COMMIT")
 
 
+def test_lock_tables_costs_no_sync(world):
+    """While the target is in the way, the old application waits at its own table, if at all."""
+    report = start(world.new(), "READ COMMITTED")
+    report.run(f"SELECT count(*) FROM {TARGET}")
+    ddl, old = start(world.session(), "READ COMMITTED"), world.old()
+    ddl.send(LOCK.format(5)).waits_for_lock(report)
+    number = 0
+    while not ddl.is_done():
+        number += 1
+        old.run(insert(number))
+    with pytest.raises(psycopg.Error) as refused:
+        ddl.result()
+    assert refused.value.sqlstate == "TD004"
+    report.run("COMMIT")
+    assert number > 5
+    assert world.failures() == []
+    assert len(world.names(TARGET)) == number
+
+
 @pytest.mark.slow
 def test_lock_tables_and_autovacuum(world):
     """An autovacuum gives way to it."""
@@ -300,6 +319,17 @@ def test_contract_is_deployed_beside_a_writer(deployed, side):
     write = update(5, "v2") if side == "old_app" else at_target(update(5, "v2"))
     assert during(deployed, "deploy", "contract", write, side) == ""
     assert deployed.names(SOURCE) == deployed.names(TARGET) == {1: "v1", 5: "v2"}
+
+
+def test_a_refused_contract_locks_nothing(deployed):
+    """It is refused while a writer is in the way, and does not wait for him."""
+    deployed.queue(5)
+    writer, deploy = start(deployed.old(), "READ COMMITTED"), deployed.session()
+    writer.run(insert(6))
+    with pytest.raises(psycopg.Error) as refused:
+        deploy.run((GEAR / "deploy/gear_contract.sql").read_text().partition("\\endif")[2])
+    assert refused.value.sqlstate == "TD020"
+    writer.run("COMMIT")
 
 
 @pytest.mark.parametrize("side", ["old_app", "new_app"])
