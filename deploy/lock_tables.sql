@@ -81,8 +81,9 @@ BEGIN
                     WHEN 'ACCESS SHARE' THEN 'LOCK TABLE %s IN ACCESS SHARE MODE'
                     WHEN 'ACCESS EXCLUSIVE' THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
                     ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END, v_table);
-                -- Less than deadlock_timeout: we never make a deadlock that a writer would pay for.
-                PERFORM set_config('lock_timeout', '300ms', true);
+                -- Here we may stand crosswise to a writer of the new application, who waits for the
+                -- source: far less than deadlock_timeout, or he would pay for it.
+                PERFORM set_config('lock_timeout', least(100 * v_try, 300)::text, true);
             END LOOP;
             PERFORM set_config('lock_timeout', '500ms', true);
             RETURN v_try;

@@ -200,6 +200,18 @@ def test_vacuum_full_while_a_chunk_waits(world):
     assert world.value("SELECT count(*) FROM pgtandem.event WHERE kind = 'relist'") == 1
 
 
+def test_a_worker_waits_while_another_lists_the_chunks(world):
+    """As with thousands of partitions: it begins when they are listed, and does not fail."""
+    world.rows(1, 5)
+    lists, copy = world.session(), world.session()
+    lists.run("SELECT pg_advisory_lock(hashtextextended('pgtandem list gear', 0))")
+    copy.send("CALL pgtandem.backfill('gear')").waits_for_lock(lists)
+    time.sleep(1)  # longer than lock_tables would have it wait
+    lists.run("SELECT pg_advisory_unlock_all()")
+    copy.result()
+    world.complete()
+
+
 LOCK = f"SELECT pgtandem.lock_tables('{{{{{SOURCE},{TARGET}}}}}', 'ACCESS EXCLUSIVE', {{}})"
 
 
