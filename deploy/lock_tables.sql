@@ -47,6 +47,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_table regclass;
+    v_lock  text := CASE p_mode WHEN 'ACCESS SHARE' THEN 'LOCK TABLE %s IN ACCESS SHARE MODE'
+                    WHEN 'ACCESS EXCLUSIVE' THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
+                    ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END;
     v_first text := (SELECT setting::integer + 200 FROM pg_settings
                      WHERE name = 'deadlock_timeout');
 BEGIN
@@ -72,15 +75,26 @@ BEGIN
                 FOREACH v_table IN ARRAY p_tables LOOP
                     EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', v_table);
                 END LOOP;
+                -- Nobody stands behind who does not wait: between two short transactions there is
+                -- often a moment in which all tables are free.
+                FOR v_look IN 1..200 LOOP
+                    BEGIN
+                        FOREACH v_table IN ARRAY p_tables LOOP
+                            EXECUTE format(v_lock || ' NOWAIT', v_table);
+                        END LOOP;
+                        PERFORM set_config('lock_timeout', '500ms', true);
+                        RETURN v_try;
+                    EXCEPTION
+                        WHEN lock_not_available THEN
+                            PERFORM pg_sleep(0.002 * random());
+                    END;
+                END LOOP;
                 PERFORM set_config('lock_timeout', least(300 * v_try, 1000)::text, true);
             END IF;
             -- Always in the order given, the source first: who waits there waits in a statement of
             -- its own. A sync trigger that waits for the target gives up, and its key is queued.
             FOREACH v_table IN ARRAY p_tables LOOP
-                EXECUTE format(CASE p_mode
-                    WHEN 'ACCESS SHARE' THEN 'LOCK TABLE %s IN ACCESS SHARE MODE'
-                    WHEN 'ACCESS EXCLUSIVE' THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
-                    ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END, v_table);
+                EXECUTE format(v_lock, v_table);
                 -- Here we may stand crosswise to a writer of the new application, who waits for the
                 -- source: far less than deadlock_timeout, or he would pay for it.
                 PERFORM set_config('lock_timeout', least(100 * v_try, 300)::text, true);

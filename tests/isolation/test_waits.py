@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -261,6 +263,39 @@ def test_lock_tables_costs_no_sync(world):
     assert number > 5
     assert world.failures() == []
     assert len(world.names(TARGET)) == number
+
+
+@pytest.mark.slow
+def test_lock_tables_beside_busy_writers(world):
+    """Of both sides, crosswise: it finds a moment in which none is at work, and fails nobody."""
+    numbers = range(1, 9)
+    for number in numbers:
+        world.old().run(insert(number))
+    done = threading.Event()
+
+    def write(number: int) -> int:
+        session = world.session("old_app" if number % 2 else "new_app")
+        written = 0
+        while not done.is_set():
+            change = update(number, f"v{written}")
+            session.run(change if number % 2 else at_target(change))
+            written += 1
+        return written
+
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        writers = [pool.submit(write, number) for number in numbers]
+        try:
+            ddl, tries = world.session(), 0
+            for _ in range(5):
+                start(ddl, "READ COMMITTED")
+                tries += ddl.value(LOCK.format(20))
+                ddl.run("ROLLBACK")
+                time.sleep(0.1)
+        finally:
+            done.set()
+        assert all(writer.result() for writer in writers)
+    assert tries <= 10
+    assert world.failures() == []
 
 
 @pytest.mark.slow

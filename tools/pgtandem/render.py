@@ -396,7 +396,7 @@ class Context:
         self.archived = f"{self.archive_schema}.{sqltext.ident(parts[1])}"
         self.tables = f"{{{_element(self.source)}, {_element(self.target)}}}"
         self.archived_tables = (
-            f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
+            f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
 
