@@ -23,6 +23,7 @@ from pgtandem.server import Server
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = "pgtandem_owner"
 SQITCH_NAMES = ("SQITCH_FULLNAME", "SQITCH_EMAIL")
+TRIES = 5
 
 
 class DemoFailedError(Exception):
@@ -112,15 +113,55 @@ class Stage:
 
     def run(self, command: str, *, expect: int = 0) -> None:
         """Show a command and run it in the example's folder; it must exit as expected."""
-        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
-        done = subprocess.run(
-            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if done.returncode != expect:
-            raise DemoFailedError(f"{command}: exit status {done.returncode}, expected {expect}")
+        status = self._show_run(command)
+        if status != expect:
+            raise DemoFailedError(f"{command}: exit status {status}, expected {expect}")
         if expect:
             self.console.print(f"[yellow]exit status {expect}, as it should be[/yellow]")
+
+    def _show_run(self, command: str) -> int:
+        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
+        return subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
+            stdin=subprocess.DEVNULL,
+        ).returncode  # fmt: skip
+
+    def compare(self) -> None:
+        """Verify until both sides are equal, draining in between what is no more than queued.
+
+        On a busy machine a write may give way to another, as it should: its key is queued then.
+        """
+        verify = f"pgtandem verify {self.name} --jobs 2"
+        for _ in range(TRIES):
+            if self._show_run(verify) == 0:
+                return
+            if not self._differs_by_queue():
+                break
+            self.say("[dim]A write had to give way, and its key was queued:[/dim]")
+            self.run(f"pgtandem drain {self.name}")
+        raise DemoFailedError(f"{verify}: both sides differ")
+
+    def contract(self) -> None:
+        """Drain, compare and deploy contract; again, where a key was queued just before it."""
+        deploy = f"sqitch deploy --to-change {self.name}_contract"
+        for _ in range(TRIES):
+            self.run(f"pgtandem drain {self.name}")
+            self.compare()
+            if self._show_run(deploy) == 0:
+                return
+            if not self.query("SELECT FROM pgtandem.recheck WHERE side = 'target'"):
+                break
+            self.say("[dim]A write had to give way just now, and contract saw it:[/dim]")
+        raise DemoFailedError(f"{deploy}: it failed")
+
+    def _differs_by_queue(self) -> bool:
+        """Whether each key that the last comparison found to differ is in the queue."""
+        return self.query(
+            "SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM pgtandem.recheck AS r"
+            " WHERE r.mapping = c.mapping AND r.side = 'target' AND r.key = d.key))"
+            " FROM pgtandem.comparison AS c JOIN pgtandem.difference AS d ON d.comparison = c.id"
+            " WHERE c.id = (SELECT max(id) FROM pgtandem.comparison)"
+        ) == [(True,)]
 
     def quietly(self, command: str, **variables: str) -> None:
         """Run a command that is no part of the show."""
