@@ -412,7 +412,6 @@ class Context:
         self.key_array = sqltext.text_array(document.key)
         self.reads = [sqltext.ident(name) for name in self._reads]
         self.target_columns = [sqltext.ident(name) for name in target.columns]
-        self.reads_array = sqltext.text_array(self._reads)
         self.source_array_of_columns = sqltext.text_array(list(source.columns))
 
     def _name_kind(self, mapping: Mapping) -> None:
@@ -514,15 +513,34 @@ class Context:
         ]
         return f"jsonb_build_array({', '.join(over)})"
 
-    def unit_differs(self, one: str, other: str) -> str:
-        """A condition over two rows of the source: they have not the same."""
-        read = dict.fromkeys(r for k in self.unit for r in k.reads)
-        return " OR ".join(f"{one}.{r} IS DISTINCT FROM {other}.{r}" for r in read) or "false"
+    @property
+    def unit_may_fail(self) -> bool:
+        """Whether `unit_of` computes something."""
+        return any(not k.plain for k in self.unit)
+
+    @property
+    def looked_up(self) -> list[tuple[str, str]]:
+        """Tables, each with the columns by which the image or a drain finds its rows."""
+        found = [(join.table, join.looked_up) for join in self.joins]
+        if not self.one_shot:
+            found += [
+                (join.through.table if join.through else self.source, join.touched_array)
+                for join in self.indirect
+            ]
+        return [(table, columns) for table, columns in dict.fromkeys(found) if columns]
+
+    @property
+    def read_of_tables(self) -> list[tuple[str, str]]:
+        """Each table that the image reads, once, and the names of its columns that are watched."""
+        read = {self.source: list(self._reads)}
+        for join in self.joins:
+            read[join.table] = list(dict.fromkeys(read.get(join.table, []) + join.read_names))
+        return [(table, sqltext.text_array(names)) for table, names in read.items()]
 
     def is_direct(self, join: joins.SqlJoin) -> bool:
         """Whether a row of a joined table itself holds the key that it touches."""
         columns = [f"source.{k.plain}" for k in self.unit]
-        cast = any(k.cast for k in self.unit)
+        cast = any(k.cast for k in self.unit) or not all(t.same for t in join.touches)
         return not cast and not join.through and [t.column for t in join.touches] == columns
 
     @property
