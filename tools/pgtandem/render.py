@@ -442,6 +442,8 @@ class Context:
         own = [self.source, self.target, *(j.table for j in self.joins)]
         tables = own if not self.one_shot else own[:2]
         self.tables = f"{{{', '.join(_element(t) for t in dict.fromkeys(tables))}}}"
+        read = dict.fromkeys([self.source, *(j.table for j in self.joins)])
+        self.read_tables = f"{{{', '.join(_element(t) for t in read)}}}"
         self.archived_tables = (
             f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
         )
@@ -517,6 +519,11 @@ class Context:
     def unit_may_fail(self) -> bool:
         """Whether `unit_of` computes something."""
         return any(not k.plain for k in self.unit)
+
+    @property
+    def image_of_key(self) -> str:
+        """The view to read the image of one key from."""
+        return f"{self.schema}.{'image_of_key' if self.joins else 'image'}"
 
     @property
     def looked_up(self) -> list[tuple[str, str]]:
