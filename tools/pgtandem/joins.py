@@ -149,7 +149,7 @@ def _sql_join(document: Document, name: str) -> SqlJoin:
     touches: list[Touch] = []
     through: str | None = None
     for key, expression in join.touches.items():
-        through, column = touched(key)
+        through, column = touched(document, key)
         columns = document.joins[through].columns if through else document.source.columns
         plain = sqltext.ident(expression) if expression in join.columns else None
         touches.append(
@@ -173,19 +173,21 @@ def _sql_join(document: Document, name: str) -> SqlJoin:
         reads=[sqltext.ident(c) for c in _read(document, name)],
         types={sqltext.ident(c): declared for c, declared in join.columns.items()},
         names=list(join.columns),
-        touched_names=[touched(key)[1] for key in join.touches],
+        touched_names=[touched(document, key)[1] for key in join.touches],
     )
 
 
 def _read(document: Document, name: str) -> list[str]:
     """The columns of a joined table that an image may depend on."""
     columns = document.joins[name].columns
-    texts = [*document.joins[name].touches.values()]
+    names = list(document.joins[name].touches.values())
+    texts = [text for text in names if text not in columns]
     for other, join in document.joins.items():
-        texts += [key for key in join.touches if touched(key)[0] == name]
+        ways = [touched(document, key) for key in join.touches]
+        names += [column for through, column in ways if through == name]
         if other == name or name in _steps(document, other):
             texts += [*join.values.values(), join.filter or "", join.first or ""]
-    read = set()
+    read = set(names)
     for text in texts:
         read.update(sqltext.mentioned(text, columns))
     return [column for column in columns if column in read]
@@ -193,7 +195,7 @@ def _read(document: Document, name: str) -> list[str]:
 
 def _steps(document: Document, name: str) -> list[str]:
     """The joins by way of which a join reaches the source."""
-    through = touched(next(iter(document.joins[name].touches)))[0]
+    through = touched(document, next(iter(document.joins[name].touches)))[0]
     return [through, *_steps(document, through)] if through else []
 
 

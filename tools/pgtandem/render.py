@@ -628,7 +628,7 @@ class Context:
     def _read_around(self, document: Document) -> set[str]:
         """Source columns that joins and `rows` read."""
         texts = [*document.rows.values()]
-        keys = [touched(key) for join in document.joins.values() for key in join.touches]
+        keys = [touched(document, key) for join in document.joins.values() for key in join.touches]
         read = {column for through, column in keys if not through}
         for text in texts:
             read.update(sqltext.mentioned(text, document.source.columns))
@@ -759,6 +759,11 @@ class Context:
             )
             or "false"
         )
+
+    def source_differs(self, column: str, one: str, other: str) -> str:
+        """A condition over two rows of the source: a column, given as SQL, differs."""
+        types = {sqltext.ident(name): declared for name, declared in self._types.items()}
+        return sqltext.differ(f"{one}.{column}", f"{other}.{column}", types[column])
 
     def source_key_is(self, alias: str) -> str:
         """The same of a row of the source, or of its archive."""

@@ -584,7 +584,8 @@ def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
     for name, join in document.joins.items():
         where = ("joins", name)
         expressions += [((*where, "filter"), join.filter), ((*where, "first"), join.first)]
-        expressions += [((*where, "touches", key), value) for key, value in join.touches.items()]
+        computed = {k: value for k, value in join.touches.items() if value not in join.columns}
+        expressions += [((*where, "touches", key), value) for key, value in computed.items()]
         expressions += [((*where, "values", key), value) for key, value in join.values.items()]
     expressions += [(("rows", name), select) for name, select in document.rows.items()]
     expressions.append((("target", "filter"), document.target.filter))
@@ -776,18 +777,18 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
                     (*where, "columns", column), f"{column!r} is no name of a column, or too long"
                 )
         if not join.values and not any(
-            touched(key)[0] == name for other in document.joins.values() for key in other.touches
+            touched(document, key)[0] == name for other in document.joins.values() for key in other.touches
         ):
             mistakes.add(
                 where, f"joins.{name}: it has no values, and no other join goes through it"
             )
         _check_values(document, name, mistakes)
-        ways = {through for through, _ in (touched(key) for key in join.touches)}
+        ways = {through for through, _ in (touched(document, key) for key in join.touches)}
         if len(ways) > 1:
             mistakes.add((*where, "touches"), f"joins.{name}.touches: it leads two ways at once")
             continue
         for key in join.touches:
-            through, column = touched(key)
+            through, column = touched(document, key)
             known = document.source.columns
             if through and through not in document.joins:
                 mistakes.add(
@@ -885,8 +886,10 @@ def _check_members(document: Document, mistakes: _Mistakes) -> None:
                     mistakes.add(("columns", name), f"columns.{name}: {said}")
 
 
-def touched(key: str) -> tuple[str | None, str]:
+def touched(document: Document, key: str) -> tuple[str | None, str]:
     """What an entry of `touches` names: the join that it goes through, if any, and a column."""
+    if key in document.source.columns:  # whose name may have a dot in it
+        return None, key
     through, dot, column = key.partition(".")
     return (through, column) if dot else (None, key)
 
@@ -898,7 +901,7 @@ def _goes_round(document: Document, name: str) -> bool:
         if step in seen:
             return True
         seen.add(step)
-        step = touched(next(iter(document.joins[step].touches)))[0]
+        step = touched(document, next(iter(document.joins[step].touches)))[0]
     return False
 
 
