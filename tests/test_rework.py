@@ -431,56 +431,64 @@ joins:
 columns: {id: id, label: name, cents: "coalesce(sale.cents, 0)"}
 sync: {mode: queued, ways: forward}
 """
-PLAIN = SUMS.partition("joins:")[0] + 'columns: {id: id, label: name, cents: "0"}\nsync: {mode: queued, ways: forward}\n'
+PLAIN = SUMS.partition("joins:")[0] + 'columns: {id: id, label: name, cents: "0"}\nsync: {ways: forward}\n'
 SALES = """
 CREATE TABLE old_shop.sale (id bigint PRIMARY KEY, item_id bigint, cents integer);
 CREATE INDEX ON old_shop.sale (item_id);
 INSERT INTO old_shop.sale SELECT n, n % 1000 + 1, 5 FROM generate_series(1, 3000) AS n;
 """
 OURS = """
-SELECT tgrelid::regclass::text || ' ' || tgname FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+SELECT tgrelid::regclass::text || ' ' || tgname FROM pg_trigger AS t
+JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE p.pronamespace = 'pgtandem_shop'::regnamespace ORDER BY 1
+"""
+DIFFERING = """
+SELECT key::text FROM pgtandem_shop.compared() WHERE changed OR NOT in_source OR NOT in_target
 """
 
 
-def test_from_joins_to_none_and_back(project: Path, dsn: str) -> None:
-    """What a join had put on its table goes with it; with the revert it is there again."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(LEGACY + SALES)
+@pytest.mark.parametrize(("one", "other"), [(SUMS, PLAIN), (PLAIN, SUMS)], ids=["lost", "won"])
+def test_joins_come_and_go(project: Path, dsn: str, one: str, other: str) -> None:
+    """What a join has put on its table goes with it, and comes with it; so does a contract."""
     mapping = project / "mappings" / "shop.yml"
-    mapping.write_text(SUMS)
 
-    def look(query: str) -> list:
+    def look(query: str) -> list[str]:
         with psycopg.connect(dsn, autocommit=True) as connection:
             return [row[0] for row in connection.execute(query.encode()).fetchall()]
 
-    differing = (
-        "SELECT key::text FROM pgtandem_shop.compared() "
-        "WHERE changed OR NOT in_source OR NOT in_target"
-    )
-    render(project)
-    sqitch("deploy", "--verify", dsn=dsn, project=project)
-    assert look(differing) == []
-    before = look(OURS)
-    assert any(name.startswith("old_shop.sale ") for name in before)
-    subprocess.run(["sqitch", "tag", "v1", "-n", "v1"], cwd=project, check=True, capture_output=True)
-    with psycopg.connect(dsn, autocommit=True) as connection:  # an entry that is not drained
-        connection.execute("INSERT INTO old_shop.sale VALUES (9000, 1, 7)")
-    mapping.write_text(PLAIN)
-    render(project, "--rework")
-    sqitch("deploy", "--verify", dsn=dsn, project=project)
-    assert look(differing) == []
-    assert not any(name.startswith("old_shop.sale ") for name in look(OURS))
+    def settled() -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CALL pgtandem.drain('shop')")
+        assert look(DIFFERING) == []
+        assert look("SELECT count(*)::text FROM pgtandem.recheck") == ["0"]
+
+    def watched() -> bool:
+        return any(name.startswith("old_shop.sale ") for name in look(OURS))
+
     with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY + SALES)
+        mapping.write_text(one)
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        settled()
+        before = look(OURS)
+        assert watched() == (one == SUMS)
+        connection.execute("INSERT INTO old_shop.sale VALUES (9000, 1, 7)")  # and not drained
+        mapping.write_text(other)
+        render(project, "--rework")
+        sqitch("deploy", "--verify", "--to", "shop_backfill@HEAD", dsn=dsn, project=project)
+        settled()
+        assert watched() == (other == SUMS)
+        scripts = [(project / kind / "shop_contract.sql").exists() for kind in ("deploy", "revert")]
+        assert scripts == [other == PLAIN] * 2
+        assert ("shop_contract" in planned(project)) == (other == PLAIN)
         connection.execute("INSERT INTO old_shop.sale VALUES (9001, 2, 7)")
-        connection.execute("TRUNCATE old_shop.sale")
-    assert look("SELECT count(*)::text FROM pgtandem.recheck") == ["0"]
-    sqitch("revert", "-y", "--to-change", "shop_backfill@v1", dsn=dsn, project=project)
-    assert look(OURS) == before
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CALL pgtandem.backfill('shop')")
-        connection.execute("INSERT INTO old_shop.sale VALUES (1, 3, 7)")
-        connection.execute("CALL pgtandem.drain('shop')")
-    assert look(differing) == []
-    sqitch("revert", "-y", dsn=dsn, project=project)
-    assert look("SELECT nspname FROM pg_namespace WHERE nspname = 'pgtandem_shop'") == []
+        settled()
+        tag = "@" + find(project).tags()[0]
+        sqitch("revert", "-y", "--to", tag, dsn=dsn, project=project)
+        assert look(OURS) == before
+        backfill(dsn)
+        connection.execute("INSERT INTO old_shop.sale VALUES (9002, 3, 7)")
+        settled()
+        sqitch("revert", "-y", dsn=dsn, project=project)
+    assert look("SELECT nspname::text FROM pg_namespace WHERE nspname = 'pgtandem_shop'") == []
