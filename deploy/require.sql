@@ -99,6 +99,60 @@ COMMENT ON FUNCTION pgtandem.require_reads(regclass, regclass, text[]) IS
     'Raises TD017 where the image reads a source column for which no sync trigger would fire, '
     'TD027 where it reads one that triggers do not see.';
 
+CREATE FUNCTION pgtandem.require_determined(p_view regclass, p_tables regclass[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_other text;
+    v_rule  text := (SELECT ev_action::text FROM pg_rewrite WHERE ev_class = p_view);
+BEGIN
+    SELECT string_agg(DISTINCT d.refobjid::regclass::text, ', ') INTO v_other
+    FROM pg_rewrite AS r
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    WHERE r.ev_class = p_view AND d.refclassid = 'pg_class'::regclass
+      AND d.refobjid <> p_view AND d.refobjid <> ALL (p_tables);
+    IF v_other IS NOT NULL THEN
+        RAISE EXCEPTION 'the mapping reads tables that its triggers do not watch'
+            USING ERRCODE = 'TD017',
+                  DETAIL = format('Not watched: %s.', v_other),
+                  HINT = 'Give them under joins, with what a row of them touches; render again.';
+    END IF;
+    -- What is built in leaves no trace in pg_depend.
+    SELECT string_agg(DISTINCT f.name, ', ') INTO v_other
+    FROM (
+        SELECT p.oid::regprocedure::text
+        FROM regexp_matches(v_rule, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m
+        JOIN pg_proc AS p ON p.oid = m[1]::oid
+        WHERE p.provolatile = 'v'
+           OR p.pronamespace = 'pg_catalog'::regnamespace
+              AND (p.proname IN ('now', 'transaction_timestamp', 'statement_timestamp',
+                                 'current_setting', 'current_user', 'session_user')
+                   OR p.proname = 'age' AND p.pronargs = 1)
+        UNION ALL
+        SELECT 'CURRENT_DATE, CURRENT_USER or the like' WHERE v_rule ~ '\{SQLVALUEFUNCTION '
+    ) AS f (name);
+    IF v_other IS NOT NULL THEN
+        RAISE EXCEPTION 'what the mapping says changes without a write'
+            USING ERRCODE = 'TD039',
+                  DETAIL = format('It calls %s.', v_other),
+                  HINT = 'Read a column instead; or make it initial, which is computed once.';
+    END IF;
+    SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ') INTO v_other
+    FROM regexp_matches(v_rule, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m
+    JOIN pg_proc AS p ON p.oid = m[1]::oid
+    WHERE p.provolatile = 's' AND p.pronamespace <> 'pg_catalog'::regnamespace;
+    IF v_other IS NOT NULL THEN
+        RAISE WARNING 'the mapping calls functions that are not IMMUTABLE: %', v_other
+            USING HINT = 'If they read a table, no trigger sees when that changes.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_determined(regclass, regclass[]) IS
+    'Raises TD017 where a view reads other tables than these, TD039 where it calls what depends on '
+    'the time, on chance or on the session: no write, no trigger. Warns of functions that may read '
+    'tables unseen.';
+
 CREATE FUNCTION pgtandem.require_generated(p_table regclass, p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

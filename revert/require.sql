@@ -18,6 +18,7 @@ DROP FUNCTION pgtandem.require_own_triggers(regclass, regnamespace, text[]);
 DROP FUNCTION pgtandem.require_trigger(regclass, text);
 DROP FUNCTION pgtandem.require_immediate(regclass);
 DROP FUNCTION pgtandem.require_generated(regclass, text[]);
+DROP FUNCTION pgtandem.require_determined(regclass, regclass[]);
 DROP FUNCTION pgtandem.require_reads(regclass, regclass, text[]);
 DROP FUNCTION pgtandem.require_unique(regclass, text[]);
 DROP FUNCTION pgtandem.require_hash(text, text);

@@ -92,3 +92,9 @@ def nasty(kind: str = "ordinary") -> tuple[str, str]:
             "-- end of source\n"
         )[2]
     return (NASTY / "mapping.yml").read_text(encoding="utf-8"), legacy
+
+
+def nasty_derived(kind: str) -> tuple[str, str]:
+    """The same for what is derived: `kind` is "joins", "rows" or "in_place"."""
+    files = [NASTY / f"{kind}.{ending}" for ending in ("yml", "sql")]
+    return files[0].read_text(encoding="utf-8"), files[1].read_text(encoding="utf-8")

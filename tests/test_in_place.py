@@ -141,3 +141,41 @@ def test_rows_older_than_a_column_with_a_default(dsn: str) -> None:
         ).fetchall()
     assert found == [("known",)]
     assert not cache or cache[0][0] < 32_768
+
+
+PARTITIONED = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.person (
+    id integer, name text, cents integer, seen integer DEFAULT 0,
+    full_name text, price numeric(12, 2), first text, last text, state text NOT NULL DEFAULT 'new',
+    PRIMARY KEY (id)
+) PARTITION BY RANGE (id);
+CREATE TABLE shop.low PARTITION OF shop.person FOR VALUES FROM (0) TO (100);
+CREATE TABLE shop.high (
+    gone integer, state text NOT NULL DEFAULT 'new', last text, first text, price numeric(12, 2), full_name text,
+    seen integer DEFAULT 0, cents integer, name text, id integer NOT NULL PRIMARY KEY
+);
+ALTER TABLE shop.high DROP COLUMN gone;
+ALTER TABLE shop.person ATTACH PARTITION shop.high FOR VALUES FROM (100) TO (100000);
+INSERT INTO shop.person (id, name, cents)
+SELECT n, 'Ada ' || n, n FROM generate_series(1, 300) AS n;
+"""
+
+
+@pytest.mark.parametrize("yaml", [RENAME, SPLIT], ids=["rename", "split"])
+def test_partitions_with_their_columns_in_another_order(dsn: str, yaml: str) -> None:
+    built = build(dsn, yaml, PARTITIONED + STAMP)
+    schema = f"pgtandem_{built.mapping.name}"
+    call(dsn, "UPDATE shop.person SET name = 'Bob ' || id WHERE id IN (2, 102)")
+    call(dsn, f"CALL pgtandem.backfill('{built.mapping.name}')")
+    built.deploy("backfill")
+    assert differences(dsn, schema) == []
+    call(dsn, "UPDATE shop.person SET name = 'Eve ' || id WHERE id IN (3, 103)")
+    call(
+        dsn,
+        "INSERT INTO shop.person (id, name) VALUES (9, 'New A'), (999, 'New A') ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+    )
+    call(dsn, "UPDATE shop.person SET id = id + 500 WHERE id = 4")
+    assert differences(dsn, schema) == []
+    assert row(dsn, "name, cents, seen, state", 200) == ("Ada 200", 200, 0, "new")
+    assert row(dsn, "name, cents, seen, state", 103) == ("Eve 103", 103, 1, "new")

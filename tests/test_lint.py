@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from helpers import ROOT, psql, sqitch
-from mappings import build, nasty
+from mappings import build, nasty, nasty_derived
 from pgtandem.render import PHASES
 from test_nasty import LEAVING
 
@@ -159,6 +159,27 @@ def test_plpgsql_check_on_a_mapping_with_everything(dsn, as_user, kind):
         connection.execute("CALL pgtandem.compare('nasty')")
     built.deploy("contract")
     check_routines(as_user(dsn, "postgres"))
+
+
+@pytest.mark.both
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in ("joins", "rows", "in_place") for mode in ("queued", "none")]
+    + [("in_place", "record"), ("in_place", "strict")],
+)
+def test_plpgsql_check_on_what_is_derived(dsn, as_user, kind, mode):
+    """Joins, rows and in place, with odd names; squawk has a look at the scripts, too."""
+    mapping, legacy = nasty_derived(kind)
+    if mode == "none":
+        mapping = mapping.replace("ways: forward", "ways: none").replace("ways: both", "ways: none")
+    elif kind == "in_place":
+        ways = "forward" if mode == "queued" else "both"
+        mapping = mapping.replace("mode: record, ways: both", f"mode: {mode}, ways: {ways}")
+    built = build(dsn, mapping, legacy, phases=("expand", "sync", "backfill"))
+    check_routines(as_user(dsn, "postgres"))
+    for script in ("deploy", "revert", "verify"):
+        scripts = sorted((built.directory / script).glob("*.sql"))
+        squawk(*scripts, exclude=REVERT if script == "revert" else ())
 
 
 @pytest.mark.both

@@ -415,3 +415,83 @@ def test_a_rework_gives_the_triggers_another_name(project, dsn):
         assert connection.execute(named).fetchall() == [(f"carry_over{e}",) for e in endings]
         sqitch("revert", "-y", "--to", "@" + find(project).tags()[0], dsn=dsn, project=project)
         assert connection.execute(named).fetchall() == before
+
+
+SUMS = """
+mapping: shop
+source: {table: old_shop.item, columns: {id: bigint, name: text}}
+target: {table: new_shop.item, columns: {id: bigint, label: text, cents: integer}}
+key: [id]
+joins:
+  sale:
+    table: old_shop.sale
+    columns: {item_id: bigint, cents: integer}
+    touches: {id: item_id}
+    values: {cents: sum(cents)}
+columns: {id: id, label: name, cents: "coalesce(sale.cents, 0)"}
+sync: {mode: queued, ways: forward}
+"""
+PLAIN = (
+    SUMS.partition("joins:")[0]
+    + 'columns: {id: id, label: name, cents: "0"}\nsync: {ways: forward}\n'
+)
+SALES = """
+CREATE TABLE old_shop.sale (id bigint PRIMARY KEY, item_id bigint, cents integer);
+CREATE INDEX ON old_shop.sale (item_id);
+INSERT INTO old_shop.sale SELECT n, n % 1000 + 1, 5 FROM generate_series(1, 3000) AS n;
+"""
+OURS = """
+SELECT tgrelid::regclass::text || ' ' || tgname FROM pg_trigger AS t
+JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE p.pronamespace = 'pgtandem_shop'::regnamespace ORDER BY 1
+"""
+DIFFERING = """
+SELECT key::text FROM pgtandem_shop.compared() WHERE changed OR NOT in_source OR NOT in_target
+"""
+
+
+@pytest.mark.parametrize(("one", "other"), [(SUMS, PLAIN), (PLAIN, SUMS)], ids=["lost", "won"])
+def test_joins_come_and_go(project: Path, dsn: str, one: str, other: str) -> None:
+    """What a join has put on its table goes with it, and comes with it; so does a contract."""
+    mapping = project / "mappings" / "shop.yml"
+
+    def look(query: str) -> list[str]:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            return [row[0] for row in connection.execute(query.encode()).fetchall()]
+
+    def settled() -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CALL pgtandem.drain('shop')")
+        assert look(DIFFERING) == []
+        assert look("SELECT count(*)::text FROM pgtandem.recheck") == ["0"]
+
+    def watched() -> bool:
+        return any(name.startswith("old_shop.sale ") for name in look(OURS))
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(LEGACY + SALES)
+        mapping.write_text(one)
+        render(project)
+        sqitch("deploy", "--verify", "--to", "shop_backfill", dsn=dsn, project=project)
+        settled()
+        before = look(OURS)
+        assert watched() == (one == SUMS)
+        connection.execute("INSERT INTO old_shop.sale VALUES (9000, 1, 7)")  # and not drained
+        mapping.write_text(other)
+        render(project, "--rework")
+        sqitch("deploy", "--verify", "--to", "shop_backfill@HEAD", dsn=dsn, project=project)
+        settled()
+        assert watched() == (other == SUMS)
+        scripts = [(project / kind / "shop_contract.sql").exists() for kind in ("deploy", "revert")]
+        assert scripts == [other == PLAIN] * 2
+        assert ("shop_contract" in planned(project)) == (other == PLAIN)
+        connection.execute("INSERT INTO old_shop.sale VALUES (9001, 2, 7)")
+        settled()
+        tag = "@" + find(project).tags()[0]
+        sqitch("revert", "-y", "--to", tag, dsn=dsn, project=project)
+        assert look(OURS) == before
+        backfill(dsn)
+        connection.execute("INSERT INTO old_shop.sale VALUES (9002, 3, 7)")
+        settled()
+        sqitch("revert", "-y", dsn=dsn, project=project)
+    assert look("SELECT nspname::text FROM pg_namespace WHERE nspname = 'pgtandem_shop'") == []

@@ -6,6 +6,7 @@ BEGIN;
 SELECT 'pgtandem.require_hash(text, text)'::regprocedure;
 SELECT 'pgtandem.require_unique(regclass, text[])'::regprocedure;
 SELECT 'pgtandem.require_reads(regclass, regclass, text[])'::regprocedure;
+SELECT 'pgtandem.require_determined(regclass, regclass[])'::regprocedure;
 SELECT 'pgtandem.require_generated(regclass, text[])'::regprocedure;
 SELECT 'pgtandem.require_immediate(regclass)'::regprocedure;
 SELECT 'pgtandem.require_trigger(regclass, text)'::regprocedure;

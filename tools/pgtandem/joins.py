@@ -15,15 +15,17 @@ class Touch:
 
     Attributes:
         column: SQL: a column of the source, or of another join.
-        type: of that column.
         expression: SQL over a row of the joined table.
         plain: the table's column, where it is just that.
+        queued: the type of what goes into the queue: that of the table's column, else of `column`.
+        same: whether that is what `column` holds, too.
     """
 
     column: str
-    type: str
     expression: str
     plain: str | None
+    queued: str
+    same: bool
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class SqlJoin:
         reads: the columns whose change may change an image.
         types: the type of each column, by its SQL name.
         names: of its columns.
+        touched_names: of the columns of the source, or of `through`, that it touches.
     """
 
     raw: str
@@ -49,13 +52,12 @@ class SqlJoin:
     reads: list[str]
     types: dict[str, str]
     names: list[str]
+    touched_names: list[str]
 
     @property
-    def reads_array(self) -> str:
-        """The names of the columns that it reads, as an array."""
-        return sqltext.text_array(
-            [name for name in self.names if sqltext.ident(name) in self.reads]
-        )
+    def read_names(self) -> list[str]:
+        """The names of the columns that an image may depend on."""
+        return [name for name in self.names if sqltext.ident(name) in self.reads]
 
     @property
     def looked_up(self) -> str | None:
@@ -73,19 +75,40 @@ class SqlJoin:
         """An expression over a row of it that is in a variable of PL/pgSQL."""
         return f"(SELECT {expression} FROM (SELECT {row}.*) AS {self.name})"  # noqa: S608
 
-    def touch(self, row: str) -> list[str]:
-        """What a row in a variable touches, as elements of a JSON array."""
-        return [
-            _keyed(f"{row}.{t.plain}" if t.plain else self.over(t.expression, row), t.type)
+    @property
+    def may_fail(self) -> bool:
+        """Whether what a row touches is computed."""
+        return any(not t.plain for t in self.touches)
+
+    def touch(self, row: str) -> str:
+        """What a row in a variable touches, as a JSON array."""
+        values = [
+            _keyed(f"{row}.{t.plain}", t.queued)
+            if t.plain
+            else _keyed(self.over(_cast(t.expression, t.queued), row), t.queued)
             for t in self.touches
         ]
+        return f"jsonb_build_array({', '.join(values)})"
 
     def touched_is(self, key: str) -> str:
         """A condition over the column it touches: that which a JSON array holds."""
         return " AND ".join(
-            f"{t.column} = {sqltext.cast(f'({key} ->> {n})', t.type)}"
+            f"{t.column} = {_cast(f'({key} ->> {n})', t.queued)}"
             for n, t in enumerate(self.touches)
         )
+
+    @property
+    def touched_array(self) -> str:
+        """The names of the columns that it touches, as an array."""
+        return sqltext.text_array(self.touched_names)
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """How its columns are sorted where nothing else decides, by their names."""
+        return {
+            name: _sorted(f"{self.name}.{sqltext.ident(name)}", self.types[sqltext.ident(name)])
+            for name in self.names
+        }
 
     def changed(self, separator: str) -> str:
         """A condition over OLD and NEW: something that an image may read changed."""
@@ -99,6 +122,23 @@ def _keyed(value: str, declared: str) -> str:
     return value if sqltext.same_json_everywhere(declared) else f"pgtandem.key_value({value})"
 
 
+def _cast(expression: str, declared: str) -> str:
+    """A cast that keeps the value; what is padded with blanks stays of the type that ignores them."""
+    if sqltext.base_type(declared) == "bpchar":
+        return f"{expression}::bpchar"
+    return sqltext.cast(expression, declared)
+
+
+def _sorted(column: str, declared: str) -> str:
+    """A column in ORDER BY: by all of its value, whatever its type."""
+    base = sqltext.base_type(declared)
+    if base in sqltext.TEXTS:
+        return f'{column} COLLATE "C"'
+    if "." in declared or base.removesuffix("[]") in sqltext.AS_TEXT:
+        return f'{column}::text COLLATE "C"'
+    return column
+
+
 def sql_joins(document: Document) -> dict[str, SqlJoin]:
     """The joins of a mapping by their names."""
     return {name: _sql_join(document, name) for name in document.joins}
@@ -109,17 +149,19 @@ def _sql_join(document: Document, name: str) -> SqlJoin:
     touches: list[Touch] = []
     through: str | None = None
     for key, expression in join.touches.items():
-        through, column = touched(key)
+        through, column = touched(document, key)
         columns = document.joins[through].columns if through else document.source.columns
         plain = sqltext.ident(expression) if expression in join.columns else None
         touches.append(
             Touch(
                 column=f"{sqltext.ident(through or 'source')}.{sqltext.ident(column)}",
-                type=columns[column],
                 expression=f"{sqltext.ident(name)}.{plain}"
                 if plain
                 else f"({sqltext.closed(expression)})",
                 plain=plain,
+                queued=join.columns[expression] if plain else columns[column],
+                same=not plain
+                or not sqltext.needs_cast(join.columns[expression], columns[column]),
             )
         )
     return SqlJoin(
@@ -131,18 +173,21 @@ def _sql_join(document: Document, name: str) -> SqlJoin:
         reads=[sqltext.ident(c) for c in _read(document, name)],
         types={sqltext.ident(c): declared for c, declared in join.columns.items()},
         names=list(join.columns),
+        touched_names=[touched(document, key)[1] for key in join.touches],
     )
 
 
 def _read(document: Document, name: str) -> list[str]:
     """The columns of a joined table that an image may depend on."""
     columns = document.joins[name].columns
-    texts = [*document.joins[name].touches.values()]
+    names = list(document.joins[name].touches.values())
+    texts = [text for text in names if text not in columns]
     for other, join in document.joins.items():
-        texts += [key for key in join.touches if touched(key)[0] == name]
+        ways = [touched(document, key) for key in join.touches]
+        names += [column for through, column in ways if through == name]
         if other == name or name in _steps(document, other):
             texts += [*join.values.values(), join.filter or "", join.first or ""]
-    read = set()
+    read = set(names)
     for text in texts:
         read.update(sqltext.mentioned(text, columns))
     return [column for column in columns if column in read]
@@ -150,7 +195,7 @@ def _read(document: Document, name: str) -> list[str]:
 
 def _steps(document: Document, name: str) -> list[str]:
     """The joins by way of which a join reaches the source."""
-    through = touched(next(iter(document.joins[name].touches)))[0]
+    through = touched(document, next(iter(document.joins[name].touches)))[0]
     return [through, *_steps(document, through)] if through else []
 
 
@@ -206,16 +251,15 @@ def _values(join: Join) -> list[str]:
     return [f"({sqltext.closed(text)})" for text in join.values.values()]
 
 
-def _tie_break(join: Join) -> str:
+def _tie_break(join: Join, made: SqlJoin) -> str:
     """What `first` leaves open is decided by the columns, lest two reads see different rows."""
-    read = [c for c in join.columns if any(sqltext.mentioned(v, [c]) for v in join.values.values())]
-    orderable = [
-        f"{sqltext.ident(c)}::text"
-        if "." in join.columns[c] or sqltext.base_type(join.columns[c]) in sqltext.AS_TEXT
-        else sqltext.ident(c)
-        for c in read
+    read = [
+        order
+        for one in made.chain
+        for name, order in one.orders.items()
+        if any(sqltext.mentioned(value, [name]) for value in join.values.values())
     ]
-    return ", ".join([sqltext.closed(join.first or ""), *orderable])
+    return ", ".join([sqltext.closed(join.first or ""), *read])
 
 
 def _grouped(join: Join, made: SqlJoin) -> str:
@@ -229,7 +273,7 @@ def _grouped(join: Join, made: SqlJoin) -> str:
     selected = ", ".join([*by, *_values(join)])
     if join.first:
         selected = f"DISTINCT ON ({', '.join(by)}) {selected}"
-        end = f"ORDER BY {', '.join(by)}, {_tie_break(join)}"
+        end = f"ORDER BY {', '.join(by)}, {_tie_break(join, made)}"
     else:
         end = f"GROUP BY {', '.join(numbers)}"
     query = f"SELECT {selected}\n    FROM {_tables(made)}{_conditions(join, [])}\n    {end}"  # noqa: S608
@@ -237,8 +281,12 @@ def _grouped(join: Join, made: SqlJoin) -> str:
 
 
 def _lateral(join: Join, made: SqlJoin) -> str:
-    meets = [f"{t.column} = {t.expression}" for t in made.chain[-1].touches]
-    end = f"ORDER BY {_tie_break(join)}\n    LIMIT 1" if join.first else "HAVING count(*) > 0"
+    outermost = made.chain[-1]
+    meets = [f"{t.column} = {t.expression}" for t in outermost.touches]
+    if join.first:
+        end = f"ORDER BY {_tie_break(join, made)}\n    LIMIT 1"
+    else:
+        end = f"GROUP BY {', '.join(t.expression for t in outermost.touches)}"
     selected, conditions = ", ".join(_values(join)), _conditions(join, meets)
     query = f"SELECT {selected}\n    FROM {_tables(made)}{conditions}\n    {end}"  # noqa: S608
     return f"\nLEFT JOIN LATERAL (\n    {query}\n) AS {_names(made, join, [])} ON true"

@@ -412,7 +412,6 @@ class Context:
         self.key_array = sqltext.text_array(document.key)
         self.reads = [sqltext.ident(name) for name in self._reads]
         self.target_columns = [sqltext.ident(name) for name in target.columns]
-        self.reads_array = sqltext.text_array(self._reads)
         self.source_array_of_columns = sqltext.text_array(list(source.columns))
 
     def _name_kind(self, mapping: Mapping) -> None:
@@ -443,6 +442,8 @@ class Context:
         own = [self.source, self.target, *(j.table for j in self.joins)]
         tables = own if not self.one_shot else own[:2]
         self.tables = f"{{{', '.join(_element(t) for t in dict.fromkeys(tables))}}}"
+        read = dict.fromkeys([self.source, *(j.table for j in self.joins)])
+        self.read_tables = f"{{{', '.join(_element(t) for t in read)}}}"
         self.archived_tables = (
             f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
@@ -514,15 +515,39 @@ class Context:
         ]
         return f"jsonb_build_array({', '.join(over)})"
 
-    def unit_differs(self, one: str, other: str) -> str:
-        """A condition over two rows of the source: they have not the same."""
-        read = dict.fromkeys(r for k in self.unit for r in k.reads)
-        return " OR ".join(f"{one}.{r} IS DISTINCT FROM {other}.{r}" for r in read) or "false"
+    @property
+    def unit_may_fail(self) -> bool:
+        """Whether `unit_of` computes something."""
+        return any(not k.plain for k in self.unit)
+
+    @property
+    def image_of_key(self) -> str:
+        """The view to read the image of one key from."""
+        return f"{self.schema}.{'image_of_key' if self.joins else 'image'}"
+
+    @property
+    def looked_up(self) -> list[tuple[str, str]]:
+        """Tables, each with the columns by which the image or a drain finds its rows."""
+        found = [(join.table, join.looked_up) for join in self.joins]
+        if not self.one_shot:
+            found += [
+                (join.through.table if join.through else self.source, join.touched_array)
+                for join in self.indirect
+            ]
+        return [(table, columns) for table, columns in dict.fromkeys(found) if columns]
+
+    @property
+    def read_of_tables(self) -> list[tuple[str, str]]:
+        """Each table that the image reads, once, and the names of its columns that are watched."""
+        read = {self.source: list(self._reads)}
+        for join in self.joins:
+            read[join.table] = list(dict.fromkeys(read.get(join.table, []) + join.read_names))
+        return [(table, sqltext.text_array(names)) for table, names in read.items()]
 
     def is_direct(self, join: joins.SqlJoin) -> bool:
         """Whether a row of a joined table itself holds the key that it touches."""
         columns = [f"source.{k.plain}" for k in self.unit]
-        cast = any(k.cast for k in self.unit)
+        cast = any(k.cast for k in self.unit) or not all(t.same for t in join.touches)
         return not cast and not join.through and [t.column for t in join.touches] == columns
 
     @property
@@ -603,7 +628,7 @@ class Context:
     def _read_around(self, document: Document) -> set[str]:
         """Source columns that joins and `rows` read."""
         texts = [*document.rows.values()]
-        keys = [touched(key) for join in document.joins.values() for key in join.touches]
+        keys = [touched(document, key) for join in document.joins.values() for key in join.touches]
         read = {column for through, column in keys if not through}
         for text in texts:
             read.update(sqltext.mentioned(text, document.source.columns))
@@ -628,10 +653,10 @@ class Context:
             for name in self._watched(self.synced)
         )
 
-    def target_changed(self, separator: str) -> str:
-        """A condition over OLD and NEW of the target: a synced column changed."""
+    def target_changed(self, separator: str, key: bool = True) -> str:
+        """A condition over OLD and NEW of the target: a synced column changed, perhaps of the key."""
         conditions: dict[str, list[str]] = {}
-        for c in self.synced:
+        for c in self.synced if key else self.synced_rest:
             condition = c.written("OLD", "NEW")
             conditions.setdefault(c.document if c.path else c.name, []).append(condition)
         inner = "\n        OR "
@@ -734,6 +759,11 @@ class Context:
             )
             or "false"
         )
+
+    def source_differs(self, column: str, one: str, other: str) -> str:
+        """A condition over two rows of the source: a column, given as SQL, differs."""
+        types = {sqltext.ident(name): declared for name, declared in self._types.items()}
+        return sqltext.differ(f"{one}.{column}", f"{other}.{column}", types[column])
 
     def source_key_is(self, alias: str) -> str:
         """The same of a row of the source, or of its archive."""

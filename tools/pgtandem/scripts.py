@@ -133,14 +133,14 @@ def rework(project: Project, mapping: Mapping) -> list[Script]:
     """Let Sqitch rework the phases, then write the scripts; nothing where nothing differs.
 
     Where nothing but the indexes changed, index alone. A contract in the plan moves behind them: it
-    comes last, and is not deployed yet.
+    comes last, and is not deployed yet. Where the new mapping has none, it goes.
     """
     found = compare(project, mapping)
     if all(script.state in {"equal", "missing"} for script in found):
         return write(project, mapping)
     _refuse_foreign(found)
     missing = missing_changes(project, mapping)
-    if absent := [phase for phase in missing if phase != "index"]:
+    if absent := [phase for phase in missing if phase not in {"index", "contract"}]:
         raise PgtandemError(
             f"The mapping {mapping.name} has no {absent[0]} in {project.plan}.",
             hint="Only what was deployed is reworked: render it without --rework.",
@@ -160,7 +160,12 @@ def rework(project: Project, mapping: Mapping) -> list[Script]:
     for phase in phases:
         extra = list(render.REWORK_REQUIRES) if phase == "expand" else []
         project.rework(change(mapping, phase), extra, f"{render.NOTES[phase]}, reworked")
-    added = [*(["index"] if "index" in missing else []), *(["contract"] if contract else [])]
+    ends = "contract" in render.phases(mapping)
+    if contract and not ends:
+        for kind in project.folders:
+            project.script(kind, change(mapping, "contract")).unlink(missing_ok=True)
+    last = ends and (contract or "contract" in missing)
+    added = [*(["index"] if "index" in missing else []), *(["contract"] if last else [])]
     for phase in added:
         needs = render.requires(mapping, phase)
         project.add(change(mapping, phase), needs, render.NOTES[phase])

@@ -39,6 +39,13 @@ UNHASHED = {"areas", "backfill", "indexes", "gate", "contract"}
 OURS = re.compile(
     r"v_(key\d+|old|new|op|was|in|empty|kept|found|depth|state|sqlstate|message|result|rows)"
 )
+# Aggregates that say something else for each order of the rows.
+ORDERED = re.compile(
+    r"(?i)\b(string_agg|array_agg|jsonb?_agg(_strict)?|jsonb?_object_agg(_\w+)?|jsonb?_arrayagg|"
+    r"xmlagg|any_value|range_agg)\s*\("
+)
+SUMS = re.compile(r"(?i)\b(sum|avg|stddev\w*|var\w*)\s*\(")
+TRIGGERS = {"write", "update", "moved", "truncate", "keep"}  # how names of triggers end
 TYPE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))?( \w+)*(\([^()\';]*\))?( \w+)*(\[\d*\])*')
 
 
@@ -446,6 +453,7 @@ def load(path: Path) -> Mapping:
     columns = tuple(_columns(document, mistakes))
     _check(document, columns, mistakes)
     _check_joins(document, mistakes)
+    _check_members(document, mistakes)
     _check_queued(document, columns, mistakes)
     _check_in_place(document, columns, mistakes)
     areas = _areas(document, columns, mistakes)
@@ -599,7 +607,8 @@ def _check_expressions(document: Document, mistakes: _Mistakes) -> None:
     for name, join in document.joins.items():
         where = ("joins", name)
         expressions += [((*where, "filter"), join.filter), ((*where, "first"), join.first)]
-        expressions += [((*where, "touches", key), value) for key, value in join.touches.items()]
+        computed = {k: value for k, value in join.touches.items() if value not in join.columns}
+        expressions += [((*where, "touches", key), value) for key, value in computed.items()]
         expressions += [((*where, "values", key), value) for key, value in join.values.items()]
     expressions += [(("rows", name), select) for name, select in document.rows.items()]
     expressions.append((("target", "filter"), document.target.filter))
@@ -773,7 +782,7 @@ def _owners(document: Document, key: tuple[Column, ...]) -> tuple[Column, ...]:
 
 def _check_joins(document: Document, mistakes: _Mistakes) -> None:
     """Each join leads to the source, directly or by way of another one; its columns are there."""
-    taken = {"source", "target"}
+    taken = {"source", "target", *TRIGGERS}
     for name in (*document.joins, *document.rows):
         where = ("joins" if name in document.joins else "rows", name)
         if name in taken:
@@ -786,12 +795,23 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
         for column, declared in join.columns.items():
             if not TYPE.fullmatch(declared):
                 mistakes.add((*where, "columns", column), f'"{declared}" is no type')
-        ways = {through for through, _ in (touched(key) for key in join.touches)}
+            if sqltext.fitting(column) != column or CONTROL.search(column):
+                mistakes.add(
+                    (*where, "columns", column), f"{column!r} is no name of a column, or too long"
+                )
+        if not join.values and not any(
+            touched(document, key)[0] == name for other in document.joins.values() for key in other.touches
+        ):
+            mistakes.add(
+                where, f"joins.{name}: it has no values, and no other join goes through it"
+            )
+        _check_values(document, name, mistakes)
+        ways = {through for through, _ in (touched(document, key) for key in join.touches)}
         if len(ways) > 1:
             mistakes.add((*where, "touches"), f"joins.{name}.touches: it leads two ways at once")
             continue
         for key in join.touches:
-            through, column = touched(key)
+            through, column = touched(document, key)
             known = document.source.columns
             if through and through not in document.joins:
                 mistakes.add(
@@ -800,6 +820,12 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
                 )
                 continue
             known = document.joins[through].columns if through else known
+            declared = [known.get(column, ""), join.columns.get(join.touches[key], "")]
+            for no_key in filter(_is_no_key, declared):
+                mistakes.add(
+                    (*where, "touches", key),
+                    f"joins.{name}.touches: {no_key} is not for finding rows by",
+                )
             if column not in known:
                 mistakes.add(
                     (*where, "touches", key),
@@ -812,8 +838,81 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
             mistakes.add((*where, "first"), f"joins.{name}.first: of what? It has no values")
 
 
-def touched(key: str) -> tuple[str | None, str]:
+def _is_no_key(declared: str) -> bool:
+    base = sqltext.base_type(declared)
+    return base in {"json", "jsonb", "xml", "record"} or base.endswith("[]")
+
+
+def _check_values(document: Document, name: str, mistakes: _Mistakes) -> None:
+    """What is read of a joined table: columns with a name, the same whatever the order of rows."""
+    join, where = document.joins[name], ("joins", name)
+    texts = {
+        (*where, "filter"): join.filter,
+        (*where, "first"): join.first,
+        **{(*where, "touches", key): text for key, text in join.touches.items()},
+        **{(*where, "values", value): text for value, text in join.values.items()},
+    }
+    for place, text in texts.items():
+        for other, joined in document.joins.items():
+            whole = None in sqltext.members(text or "", other)
+            if whole and not any(other in j.columns for j in document.joins.values()):
+                mistakes.add(
+                    place,
+                    f'{".".join(place)}: it reads all of a row of "{other}"; name the columns, as '
+                    f"only those of joins.{other}.columns are watched",
+                )
+            for member in sqltext.members(text or "", other):
+                if member is not None and member not in joined.columns:
+                    mistakes.add(
+                        place,
+                        f'{".".join(place)}: joins.{other}.columns has no "{member}"'
+                        f"{nearest(member, joined.columns)}",
+                    )
+    for value, text in join.values.items() if not join.first else ():
+        ordered = ORDERED.search(text)
+        if ordered and not re.search(r"(?i)\border\s+by\b", text):
+            mistakes.add(
+                (*where, "values", value),
+                f"joins.{name}.values.{value}: {ordered[1]} depends on the order of the rows, so "
+                "each reading may find another value; write ORDER BY in it",
+            )
+        floats = [
+            column
+            for column in sqltext.mentioned(text, join.columns)
+            if sqltext.base_type(join.columns[column]) in {"real", "double precision"}
+            and not re.search(rf'\b{re.escape(column)}"?::numeric', text)
+        ]
+        if SUMS.search(text) and floats:
+            mistakes.add(
+                (*where, "values", value),
+                f"joins.{name}.values.{value}: a sum of {join.columns[floats[0]]} depends on the "
+                f"order of the rows in its last digits; write {floats[0]}::numeric",
+            )
+
+
+def _check_members(document: Document, mistakes: _Mistakes) -> None:
+    """What columns read of a join is one of its values."""
+    for name, entry in document.columns.items():
+        texts = (entry,) if isinstance(entry, str) else (entry.from_, entry.initial)
+        for text in texts:
+            for other, join in document.joins.items():
+                if text is None or text in document.source.columns:
+                    continue
+                for member in sqltext.members(text, other):
+                    if member in join.values or member is None and other in document.source.columns:
+                        continue
+                    said = (
+                        f'joins.{other} has no value "{member}"{nearest(member, join.values)}'
+                        if member
+                        else f"write {other} with one of its values, as in {other}.value"
+                    )
+                    mistakes.add(("columns", name), f"columns.{name}: {said}")
+
+
+def touched(document: Document, key: str) -> tuple[str | None, str]:
     """What an entry of `touches` names: the join that it goes through, if any, and a column."""
+    if key in document.source.columns:  # whose name may have a dot in it
+        return None, key
     through, dot, column = key.partition(".")
     return (through, column) if dot else (None, key)
 
@@ -825,7 +924,7 @@ def _goes_round(document: Document, name: str) -> bool:
         if step in seen:
             return True
         seen.add(step)
-        step = touched(next(iter(document.joins[step].touches)))[0]
+        step = touched(document, next(iter(document.joins[step].touches)))[0]
     return False
 
 
@@ -900,6 +999,14 @@ def _check_in_place(document: Document, columns: tuple[Column, ...], mistakes: _
                 where,
                 f"columns.{column.name}: it reads {own[0]}, which the mapping writes; that is for "
                 "sync.ways: none",
+            )
+    for name, join in document.joins.items():
+        same = sqltext.split_name(join.table) == sqltext.split_name(document.source.table)
+        texts = [*join.values.values(), *join.touches.values(), join.filter or "", join.first or ""]
+        own = [w for w in written if any(sqltext.mentioned(text, [w]) for text in texts)]
+        if same and own:
+            mistakes.add(
+                ("joins", name), f"joins.{name}: it reads {own[0]}, which the mapping writes"
             )
     filtered = sqltext.mentioned(document.source.filter or "", written)
     if filtered and document.sync.ways != "none":

@@ -137,6 +137,22 @@ def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
     return [column for column in columns if column in names]
 
 
+def members(expression: str, name: str) -> list[str | None]:
+    """What an expression reads of a row called `name`: columns (name.column), None for all of it."""
+    found: list[str | None] = []
+    tokens = [m for m in TOKEN.finditer(expression) if not m["string"] and not m["comment"]]
+    for token in tokens:
+        before, after = expression[: token.start()].rstrip(), expression[token.end() :].lstrip()
+        if (token["quoted"] or lower(token["word"] or "")) != name or before.endswith((".", "::")):
+            continue
+        if not after.startswith("."):
+            found += [] if after.startswith("(") else [None]
+            continue
+        member = re.match(NAME_PART, after[1:].lstrip())
+        found.append(_fold(member[0]) if member else None)
+    return found
+
+
 def flaw(expression: str) -> str | None:
     """What is wrong with an expression before PostgreSQL sees it, or None.
 

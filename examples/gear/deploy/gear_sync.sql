@@ -16,6 +16,15 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = '1s';
 -- A function of somebody else's that fits better is not to be found.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The image without what is computed once.
+CREATE VIEW pgtandem_gear.kept AS
+SELECT source.id AS id,
+       source.user_id AS user_id,
+       source.name AS name,
+       source.type AS category,
+       source.brand AS brand,
+       source.created_at AS created_at
+FROM user_core.old_equipment AS source;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
@@ -26,9 +35,11 @@ BEGIN
     PERFORM pgtandem.require_reads('pgtandem_gear.image', 'user_core.old_equipment',
                                   ARRAY['id', 'user_id', 'name', 'type', 'brand',
                                         'created_at']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_gear.kept', '{"user_core.old_equipment"}');
     PERFORM pgtandem.require_immediate('gear_ops.gear_items');
 END;
 $do$;
+DROP VIEW pgtandem_gear.kept;
 
 CREATE OR REPLACE FUNCTION pgtandem_gear.copy_is_open() RETURNS boolean
 LANGUAGE sql STABLE

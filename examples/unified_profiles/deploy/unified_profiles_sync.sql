@@ -33,6 +33,8 @@ BEGIN
                                         'interests', 'client_settings', 'deletion_requested_at',
                                         'deletion_reason', 'deletion_scheduled_for',
                                         'deleted_at']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_unified_profiles.image',
+                                        '{"vibelife.vibe_users"}');
     PERFORM pgtandem.require_immediate('vibelife.unified_profiles');
 END;
 $do$;

@@ -108,7 +108,7 @@ BEGIN ATOMIC
            jsonb_build_object('user_id', t.user_id::text, 'dimension_type', t.dimension_type::text,
                               'raw_data', t.raw_data::text)
     FROM jsonb_array_elements(p_keys) AS k (key)
-    -- OFFSET 0 keeps the planner from reading the joined tables as a whole for a few keys.
+    -- OFFSET 0 keeps the planner from reading the tables as a whole for a few keys.
     LEFT JOIN LATERAL (SELECT * FROM pgtandem_dimensions.image AS i
                        WHERE i.user_id = (k.key ->> 0)::uuid
                            AND i.dimension_type = (k.key ->> 1)::varchar(20)

@@ -17,6 +17,15 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = '1s';
 -- A function of somebody else's that fits better is not to be found.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The image without what is computed once.
+CREATE VIEW pgtandem_dimensions.kept AS
+SELECT source.user_id AS user_id,
+       (part.key)::varchar AS dimension_type,
+       (part.value)::jsonb AS raw_data
+FROM vibelife.user_profiles AS source
+CROSS JOIN LATERAL (SELECT key, value FROM jsonb_each(CASE jsonb_typeof(profile_data) WHEN 'object'
+                                                      THEN profile_data END) WHERE key IN ('bazi',
+                                                      'zodiac') AND value <> 'null') AS part;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"vibelife.user_profiles", "vibelife.dimension_profiles"}',
@@ -27,9 +36,11 @@ BEGIN
                                     'dimension_type']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_dimensions.image', 'vibelife.user_profiles',
                                   ARRAY['user_id', 'profile_data', 'created_at']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_dimensions.kept', '{"vibelife.user_profiles"}');
     PERFORM pgtandem.require_deletable('vibelife.user_profiles', 'vibelife.dimension_profiles');
 END;
 $do$;
+DROP VIEW pgtandem_dimensions.kept;
 
 -- What one row of the source becomes, of which the queue has the key: hold the target's rows, then
 -- read their images in a statement of its own. Never the other way round: a re-insert would be
@@ -83,7 +94,9 @@ BEGIN
                LEFT JOIN vibelife.dimension_profiles AS t ON t.user_id = i.user_id
                    AND t.dimension_type = i.dimension_type
                WHERE i.user_id = v_key1
-                 AND (t.user_id IS NULL OR (t.raw_data IS DISTINCT FROM i.raw_data))) THEN
+                 AND (t.user_id IS NULL OR (t.raw_data IS DISTINCT FROM i.raw_data)
+                 OR (SELECT (dimension_type IN ('bazi',
+                     'zodiac')) FROM (SELECT t.*) AS target) IS NOT TRUE)) THEN
             RETURN v_result;
         END IF;
     END LOOP;
@@ -212,10 +225,12 @@ BEGIN
                 value FROM jsonb_each(CASE jsonb_typeof(profile_data) WHEN 'object'
                                       THEN profile_data END) WHERE key IN ('bazi',
                                       'zodiac') AND value <> 'null') AS part
+            -- Computed here, where no column of the target is in sight.
+            CROSS JOIN LATERAL (SELECT (part.key)::varchar AS pgtandem_1) AS pgtandem_key
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND NOT EXISTS (SELECT FROM vibelife.dimension_profiles AS t
                               WHERE t.user_id = source.user_id
-                              AND t.dimension_type = (part.key)::varchar)
+                              AND t.dimension_type = pgtandem_key.pgtandem_1)
             ORDER BY source.user_id, (part.key)::varchar
         $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
             ON CONFLICT (user_id, dimension_type) DO NOTHING
@@ -238,9 +253,12 @@ CREATE OR REPLACE FUNCTION pgtandem_dimensions.sync_forward() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $forward$
+#variable_conflict use_column
 DECLARE
-    v_old ALIAS FOR old;
-    v_new ALIAS FOR new;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
                                  OR OLD.profile_data IS DISTINCT FROM NEW.profile_data) THEN
@@ -253,10 +271,17 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM pgtandem.queue('dimensions', jsonb_build_array(v_old.user_id), 'queued');
+        v_before := jsonb_build_array(v_old.user_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (v_old.user_id IS DISTINCT FROM v_new.user_id) THEN
-        PERFORM pgtandem.queue('dimensions', jsonb_build_array(v_new.user_id), 'queued');
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    IF v_before IS NOT NULL THEN
+        PERFORM pgtandem.queue('dimensions', v_before, 'queued');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND v_after IS NOT NULL THEN
+        PERFORM pgtandem.queue('dimensions', v_after, 'queued');
     END IF;
     RETURN NULL;
 END;

@@ -30,9 +30,12 @@ BEGIN
     PERFORM pgtandem.require_reads('pgtandem_entitlements.image', 'vibelife.subscriptions',
                                   ARRAY['id', 'user_id', 'plan_type', 'status',
                                         'expires_at']::text[]);
-    PERFORM pgtandem.require_index('vibelife.subscriptions', ARRAY['user_id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_entitlements.image', 'vibelife.payments',
                                   ARRAY['user_id', 'status']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_entitlements.image',
+                                        '{"vibelife.vibe_users", "vibelife.subscriptions", '
+                                        '"vibelife.payments"}');
+    PERFORM pgtandem.require_index('vibelife.subscriptions', ARRAY['user_id']::text[]);
     PERFORM pgtandem.require_index('vibelife.payments', ARRAY['user_id']::text[]);
     PERFORM pgtandem.require_deletable('vibelife.vibe_users', 'vibelife.user_entitlements');
 END;
@@ -57,7 +60,7 @@ BEGIN
             SET current_tier = i.current_tier,
                 subscription_id = i.subscription_id,
                 tier_expires_at = i.tier_expires_at
-            FROM pgtandem_entitlements.image AS i
+            FROM pgtandem_entitlements.image_of_key AS i
             WHERE t.user_id = v_key1 AND i.user_id = v_key1
               AND (t.current_tier IS DISTINCT FROM i.current_tier
                    OR t.subscription_id IS DISTINCT FROM i.subscription_id
@@ -68,7 +71,7 @@ BEGIN
             END IF;
             DELETE FROM vibelife.user_entitlements AS t
             WHERE t.user_id = v_key1
-              AND NOT EXISTS (SELECT FROM pgtandem_entitlements.image AS i
+              AND NOT EXISTS (SELECT FROM pgtandem_entitlements.image_of_key AS i
                               WHERE i.user_id = v_key1);
             RETURN CASE WHEN FOUND THEN 'deleted' ELSE 'equal' END;
         END IF;
@@ -76,21 +79,21 @@ BEGIN
             (user_id, current_tier, subscription_id, tier_expires_at)
         OVERRIDING SYSTEM VALUE
         SELECT i.user_id, i.current_tier, i.subscription_id, i.tier_expires_at
-        FROM pgtandem_entitlements.image AS i
+        FROM pgtandem_entitlements.image_of_key AS i
         WHERE i.user_id = v_key1
         ON CONFLICT (user_id) DO NOTHING;
         IF FOUND THEN
             v_result := 'inserted';
             EXIT;
         END IF;
-        PERFORM FROM pgtandem_entitlements.image AS i WHERE i.user_id = v_key1;
+        PERFORM FROM pgtandem_entitlements.image_of_key AS i WHERE i.user_id = v_key1;
         IF NOT FOUND THEN
             RETURN 'equal';
         END IF;
         -- Somebody inserted the row between our two statements: hold it, and look again.
     END LOOP;
     IF v_result IS NULL OR EXISTS (
-           SELECT FROM vibelife.user_entitlements AS t, pgtandem_entitlements.image AS i
+           SELECT FROM vibelife.user_entitlements AS t, pgtandem_entitlements.image_of_key AS i
            WHERE t.user_id = v_key1 AND i.user_id = v_key1
              AND (t.current_tier IS DISTINCT FROM i.current_tier
                   OR t.subscription_id IS DISTINCT FROM i.subscription_id
@@ -178,7 +181,8 @@ BEGIN
                 WHERE source.vibe_id = subscription.user_id
                   AND (subscription.status = 'active')
                 ORDER BY subscription.plan_type = 'monthly',
-                    subscription.expires_at DESC NULLS FIRST, id, plan_type, expires_at
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
                 LIMIT 1
             ) AS subscription (id, plan_type, expires_at) ON true
             LEFT JOIN LATERAL (
@@ -186,7 +190,7 @@ BEGIN
                 FROM vibelife.payments AS payment
                 WHERE source.vibe_id = payment.user_id
                   AND (payment.status = 'completed')
-                HAVING count(*) > 0
+                GROUP BY payment.user_id
             ) AS payment (completed) ON true
             WHERE source.ctid >= $1 AND source.ctid < $2
             FOR NO KEY UPDATE OF source)
@@ -222,7 +226,8 @@ BEGIN
                 WHERE source.vibe_id = subscription.user_id
                   AND (subscription.status = 'active')
                 ORDER BY subscription.plan_type = 'monthly',
-                    subscription.expires_at DESC NULLS FIRST, id, plan_type, expires_at
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
                 LIMIT 1
             ) AS subscription (id, plan_type, expires_at) ON true
             LEFT JOIN LATERAL (
@@ -230,7 +235,7 @@ BEGIN
                 FROM vibelife.payments AS payment
                 WHERE source.vibe_id = payment.user_id
                   AND (payment.status = 'completed')
-                HAVING count(*) > 0
+                GROUP BY payment.user_id
             ) AS payment (completed) ON true
             WHERE source.ctid >= $1 AND source.ctid < $2
             ORDER BY source.vibe_id
@@ -253,7 +258,8 @@ BEGIN
                 WHERE source.vibe_id = subscription.user_id
                   AND (subscription.status = 'active')
                 ORDER BY subscription.plan_type = 'monthly',
-                    subscription.expires_at DESC NULLS FIRST, id, plan_type, expires_at
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
                 LIMIT 1
             ) AS subscription (id, plan_type, expires_at) ON true
             LEFT JOIN LATERAL (
@@ -261,7 +267,7 @@ BEGIN
                 FROM vibelife.payments AS payment
                 WHERE source.vibe_id = payment.user_id
                   AND (payment.status = 'completed')
-                HAVING count(*) > 0
+                GROUP BY payment.user_id
             ) AS payment (completed) ON true
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND NOT EXISTS (SELECT FROM vibelife.user_entitlements AS t
@@ -289,9 +295,12 @@ CREATE OR REPLACE FUNCTION pgtandem_entitlements.sync_forward() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $forward$
+#variable_conflict use_column
 DECLARE
-    v_old ALIAS FOR old;
-    v_new ALIAS FOR new;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.vibe_id IS DISTINCT FROM NEW.vibe_id) THEN
         -- Nothing that is mapped. The trigger pgtandem_entitlements_moved is for rows that change
@@ -303,10 +312,17 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM pgtandem.queue('entitlements', jsonb_build_array(v_old.vibe_id), 'queued');
+        v_before := jsonb_build_array(v_old.vibe_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (v_old.vibe_id IS DISTINCT FROM v_new.vibe_id) THEN
-        PERFORM pgtandem.queue('entitlements', jsonb_build_array(v_new.vibe_id), 'queued');
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.vibe_id);
+    END IF;
+
+    IF v_before IS NOT NULL THEN
+        PERFORM pgtandem.queue('entitlements', v_before, 'queued');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND v_after IS NOT NULL THEN
+        PERFORM pgtandem.queue('entitlements', v_after, 'queued');
     END IF;
     RETURN NULL;
 END;
@@ -349,10 +365,12 @@ CREATE OR REPLACE FUNCTION pgtandem_entitlements.touched_subscription() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $touched$
+#variable_conflict use_column
 DECLARE
-    v_old     ALIAS FOR old;
-    v_new     ALIAS FOR new;
-    v_touched jsonb;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
                                  OR OLD.user_id IS DISTINCT FROM NEW.user_id
@@ -362,13 +380,18 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        v_touched := jsonb_build_array(v_old.user_id);
-        PERFORM pgtandem.queue('entitlements', v_touched, 'queued', 'target', NULL);
+        v_before := jsonb_build_array(v_old.user_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
-       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
-        PERFORM pgtandem.queue('entitlements', jsonb_build_array(v_new.user_id),
-                               'queued', 'target', NULL);
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('entitlements', v_before, 'queued', 'target', NULL);
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('entitlements', v_after, 'queued', 'target', NULL);
     END IF;
     RETURN NULL;
 END;
@@ -393,23 +416,30 @@ CREATE OR REPLACE FUNCTION pgtandem_entitlements.touched_payment() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $touched$
+#variable_conflict use_column
 DECLARE
-    v_old     ALIAS FOR old;
-    v_new     ALIAS FOR new;
-    v_touched jsonb;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
                                  OR OLD.status IS DISTINCT FROM NEW.status) THEN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        v_touched := jsonb_build_array(v_old.user_id);
-        PERFORM pgtandem.queue('entitlements', v_touched, 'queued', 'target', NULL);
+        v_before := jsonb_build_array(v_old.user_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
-       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
-        PERFORM pgtandem.queue('entitlements', jsonb_build_array(v_new.user_id),
-                               'queued', 'target', NULL);
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('entitlements', v_before, 'queued', 'target', NULL);
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('entitlements', v_after, 'queued', 'target', NULL);
     END IF;
     RETURN NULL;
 END;

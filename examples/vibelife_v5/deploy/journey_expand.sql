@@ -29,6 +29,7 @@ COMMENT ON SCHEMA pgtandem_journey IS
 DROP FUNCTION IF EXISTS pgtandem_journey.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_journey.compared(uuid, uuid);
 DROP VIEW IF EXISTS pgtandem_journey.image;
+DROP VIEW IF EXISTS pgtandem_journey.image_of_key;
 CREATE VIEW pgtandem_journey.image AS
 SELECT source.vibe_id AS vibe_id,
        CASE WHEN message.days >= 60 AND payment.completed > 0 THEN 'symbiosis'
@@ -56,6 +57,34 @@ LEFT JOIN (
 COMMENT ON VIEW pgtandem_journey.image IS
     'What vibelife.vibe_users should hold, by key. Initial only: journey_stage, '
     'journey_started_at.';
+
+CREATE VIEW pgtandem_journey.image_of_key AS
+SELECT source.vibe_id AS vibe_id,
+       CASE WHEN message.days >= 60 AND payment.completed > 0 THEN 'symbiosis'
+     WHEN message.days >= 14 AND payment.completed > 0 THEN 'dependence'
+     WHEN message.days >= 3 THEN 'trust'
+     WHEN message.days >= 1 THEN 'understanding'
+     ELSE 'first_sight' END AS journey_stage,
+       source.created_at AS journey_started_at,
+       (message.last)::timestamp AS last_active_at
+FROM vibelife.vibe_users AS source
+LEFT JOIN LATERAL (
+    SELECT (count(DISTINCT message.created_at::date)), (max(message.created_at))
+    FROM vibelife.messages AS message
+    JOIN vibelife.conversations AS conversation ON conversation.id = message.conversation_id
+    WHERE source.vibe_id = conversation.user_id
+      AND (message.role = 'user')
+    GROUP BY conversation.user_id
+) AS message (days, last) ON true
+LEFT JOIN LATERAL (
+    SELECT (count(*))
+    FROM vibelife.payments AS payment
+    WHERE source.vibe_id = payment.user_id
+      AND (payment.status = 'completed')
+    GROUP BY payment.user_id
+) AS payment (completed) ON true;
+COMMENT ON VIEW pgtandem_journey.image_of_key IS
+    'The same, for one key or a few: it reads the joined tables by index.';
 
 -- A SQL body is bound to its objects here and now, so no search_path can mislead it; PostgreSQL
 -- writes it into the query that calls it, which can then run in parallel.
@@ -148,8 +177,8 @@ BEGIN ATOMIC
                               'journey_started_at', t.journey_started_at::text,
                               'last_active_at', t.last_active_at::text)
     FROM jsonb_array_elements(p_keys) AS k (key)
-    -- OFFSET 0 keeps the planner from reading the joined tables as a whole for a few keys.
-    LEFT JOIN LATERAL (SELECT * FROM pgtandem_journey.image AS i
+    -- OFFSET 0 keeps the planner from reading the tables as a whole for a few keys.
+    LEFT JOIN LATERAL (SELECT * FROM pgtandem_journey.image_of_key AS i
                        WHERE i.vibe_id = (k.key ->> 0)::uuid
                        OFFSET 0) AS i ON true
     LEFT JOIN vibelife.vibe_users AS t

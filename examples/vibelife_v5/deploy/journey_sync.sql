@@ -17,6 +17,25 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = '1s';
 -- A function of somebody else's that fits better is not to be found.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The image without what is computed once.
+CREATE VIEW pgtandem_journey.kept AS
+SELECT source.vibe_id AS vibe_id,
+       (message.last)::timestamp AS last_active_at
+FROM vibelife.vibe_users AS source
+LEFT JOIN (
+    SELECT conversation.user_id, (count(DISTINCT message.created_at::date)),
+        (max(message.created_at))
+    FROM vibelife.messages AS message
+    JOIN vibelife.conversations AS conversation ON conversation.id = message.conversation_id
+    WHERE (message.role = 'user')
+    GROUP BY 1
+) AS message (pgtandem_1, days, last) ON message.pgtandem_1 = source.vibe_id
+LEFT JOIN (
+    SELECT payment.user_id, (count(*))
+    FROM vibelife.payments AS payment
+    WHERE (payment.status = 'completed')
+    GROUP BY 1
+) AS payment (pgtandem_1, completed) ON payment.pgtandem_1 = source.vibe_id;
 DO $do$
 BEGIN
     PERFORM pgtandem.lock_tables('{"vibelife.vibe_users", "vibelife.conversations", '
@@ -29,15 +48,20 @@ BEGIN
                                   ARRAY['vibe_id', 'created_at']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.conversations',
                                   ARRAY['id', 'user_id']::text[]);
-    PERFORM pgtandem.require_index('vibelife.conversations', ARRAY['user_id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.messages',
                                   ARRAY['conversation_id', 'role', 'created_at']::text[]);
-    PERFORM pgtandem.require_index('vibelife.messages', ARRAY['conversation_id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_journey.image', 'vibelife.payments',
                                   ARRAY['user_id', 'status']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_journey.kept',
+                                        '{"vibelife.vibe_users", "vibelife.conversations", '
+                                        '"vibelife.messages", "vibelife.payments"}');
+    PERFORM pgtandem.require_index('vibelife.conversations', ARRAY['user_id']::text[]);
+    PERFORM pgtandem.require_index('vibelife.messages', ARRAY['conversation_id']::text[]);
     PERFORM pgtandem.require_index('vibelife.payments', ARRAY['user_id']::text[]);
+    PERFORM pgtandem.require_index('vibelife.conversations', ARRAY['id']::text[]);
 END;
 $do$;
+DROP VIEW pgtandem_journey.kept;
 
 -- One key of the queue: hold the row, then read its image in a statement of its own.
 CREATE OR REPLACE FUNCTION pgtandem_journey.settle(p_key jsonb) RETURNS text
@@ -56,7 +80,7 @@ BEGIN
             FROM (SELECT t.*) AS target) IS TRUE THEN i.journey_stage ELSE t.journey_stage END,
         journey_started_at = CASE WHEN (SELECT journey_started_at IS NULL FROM (SELECT t.*)
             AS target) IS TRUE THEN i.journey_started_at ELSE t.journey_started_at END
-    FROM pgtandem_journey.image AS i
+    FROM pgtandem_journey.image_of_key AS i
     WHERE t.vibe_id = v_key1 AND i.vibe_id = v_key1
       AND (i.last_active_at IS DISTINCT FROM t.last_active_at
            OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter' FROM (SELECT t.*)
@@ -67,7 +91,7 @@ BEGIN
         RETURN 'equal';
     END IF;
     IF EXISTS (
-           SELECT FROM vibelife.vibe_users AS t, pgtandem_journey.image AS i
+           SELECT FROM vibelife.vibe_users AS t, pgtandem_journey.image_of_key AS i
            WHERE t.vibe_id = v_key1 AND i.vibe_id = v_key1
              AND (i.last_active_at IS DISTINCT FROM t.last_active_at
                   OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter' FROM (SELECT t.*)
@@ -123,6 +147,8 @@ AS $copy$
 DECLARE
     v_rows bigint;
 BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
     EXECUTE format($bring_up$
             UPDATE ONLY %s AS t
             SET last_active_at = i.last_active_at,
@@ -148,14 +174,14 @@ BEGIN
                         ON conversation.id = message.conversation_id
                     WHERE source.vibe_id = conversation.user_id
                       AND (message.role = 'user')
-                    HAVING count(*) > 0
+                    GROUP BY conversation.user_id
                 ) AS message (days, last) ON true
                 LEFT JOIN LATERAL (
                     SELECT (count(*))
                     FROM vibelife.payments AS payment
                     WHERE source.vibe_id = payment.user_id
                       AND (payment.status = 'completed')
-                    HAVING count(*) > 0
+                    GROUP BY payment.user_id
                 ) AS payment (completed) ON true
                 WHERE source.ctid >= $1 AND source.ctid < $2
             ) AS i
@@ -222,9 +248,12 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.sync_forward() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $forward$
+#variable_conflict use_column
 DECLARE
-    v_old ALIAS FOR old;
-    v_new ALIAS FOR new;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.vibe_id IS DISTINCT FROM NEW.vibe_id) THEN
         -- Nothing that is mapped. The trigger "~pgtandem_journey_moved" is for rows that change
@@ -236,10 +265,17 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM pgtandem.queue('journey', jsonb_build_array(v_old.vibe_id), 'queued');
+        v_before := jsonb_build_array(v_old.vibe_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (v_old.vibe_id IS DISTINCT FROM v_new.vibe_id) THEN
-        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.vibe_id), 'queued');
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.vibe_id);
+    END IF;
+
+    IF v_before IS NOT NULL THEN
+        PERFORM pgtandem.queue('journey', v_before, 'queued');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND v_after IS NOT NULL THEN
+        PERFORM pgtandem.queue('journey', v_after, 'queued');
     END IF;
     RETURN NULL;
 END;
@@ -285,23 +321,30 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.touched_conversation() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $touched$
+#variable_conflict use_column
 DECLARE
-    v_old     ALIAS FOR old;
-    v_new     ALIAS FOR new;
-    v_touched jsonb;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.id IS DISTINCT FROM NEW.id
                                  OR OLD.user_id IS DISTINCT FROM NEW.user_id) THEN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        v_touched := jsonb_build_array(v_old.user_id);
-        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', NULL);
+        v_before := jsonb_build_array(v_old.user_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
-       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
-        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.user_id),
-                               'queued', 'target', NULL);
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_before, 'queued', 'target', NULL);
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_after, 'queued', 'target', NULL);
     END IF;
     RETURN NULL;
 END;
@@ -326,10 +369,12 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.touched_message() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $touched$
+#variable_conflict use_column
 DECLARE
-    v_old     ALIAS FOR old;
-    v_new     ALIAS FOR new;
-    v_touched jsonb;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.conversation_id IS DISTINCT FROM NEW.conversation_id
                                  OR OLD.role IS DISTINCT FROM NEW.role
@@ -337,13 +382,18 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        v_touched := jsonb_build_array(v_old.conversation_id);
-        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', 'message');
+        v_before := jsonb_build_array(v_old.conversation_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
-       AND v_touched <> jsonb_build_array(v_new.conversation_id) THEN
-        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.conversation_id),
-                               'queued', 'target', 'message');
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.conversation_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_before, 'queued', 'target', 'message');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_after, 'queued', 'target', 'message');
     END IF;
     RETURN NULL;
 END;
@@ -368,23 +418,30 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.touched_payment() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $touched$
+#variable_conflict use_column
 DECLARE
-    v_old     ALIAS FOR old;
-    v_new     ALIAS FOR new;
-    v_touched jsonb;
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
                                  OR OLD.status IS DISTINCT FROM NEW.status) THEN
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        v_touched := jsonb_build_array(v_old.user_id);
-        PERFORM pgtandem.queue('journey', v_touched, 'queued', 'target', NULL);
+        v_before := jsonb_build_array(v_old.user_id);
     END IF;
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE'
-       AND v_touched <> jsonb_build_array(v_new.user_id) THEN
-        PERFORM pgtandem.queue('journey', jsonb_build_array(v_new.user_id),
-                               'queued', 'target', NULL);
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_before, 'queued', 'target', NULL);
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('journey', v_after, 'queued', 'target', NULL);
     END IF;
     RETURN NULL;
 END;
@@ -417,7 +474,7 @@ BEGIN
         SELECT jsonb_build_array(source.vibe_id)
         FROM vibelife.vibe_users AS source
         JOIN vibelife.conversations AS conversation ON source.vibe_id = conversation.user_id
-        WHERE conversation.id = (p_key ->> 0)::uuid;
+        WHERE conversation.id = ($2 ->> 0)::uuid;
     END IF;
 END;
 $touched$;

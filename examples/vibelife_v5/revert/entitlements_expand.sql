@@ -28,6 +28,7 @@ END;
 $do$;
 DROP FUNCTION pgtandem_entitlements.compared_keys(jsonb);
 DROP FUNCTION pgtandem_entitlements.compared(uuid, uuid);
+DROP VIEW pgtandem_entitlements.image_of_key;
 DROP VIEW pgtandem_entitlements.image;
 DROP SCHEMA pgtandem_entitlements;
 

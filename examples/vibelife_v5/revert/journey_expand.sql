@@ -28,6 +28,7 @@ END;
 $do$;
 DROP FUNCTION pgtandem_journey.compared_keys(jsonb);
 DROP FUNCTION pgtandem_journey.compared(uuid, uuid);
+DROP VIEW pgtandem_journey.image_of_key;
 DROP VIEW pgtandem_journey.image;
 DROP SCHEMA pgtandem_journey;
 
