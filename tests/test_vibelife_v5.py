@@ -646,13 +646,9 @@ def test_rows_of_deleted_users_are_named_before_the_keys_are_proven(dsn, as_user
         rows(as_user(dsn, "old_app"), f"DELETE FROM vibelife.vibe_users WHERE vibe_id = '{user}'")
     out = deploy(dsn, "v5_validate", check=False)
     assert "rows in the new tables belong to users who are gone" in out
-    assert "daily_rituals: 3" in out
-    assert "user_entitlements: 3, user_memories: 3" in out
-    assert 'PGOPTIONS="-c pgtandem.drop_data=v5_validate" sqitch deploy' in out
-    for name in ("entitlements", "dimensions"):
-        pgtandem("drain", name, dsn=dsn)
-    out = deploy(dsn, "v5_validate", check=False)
+    # What the mappings made is drained; the rest is the new application's own.
     assert "DETAIL:  daily_rituals: 3, user_memories: 3\n" in out
+    assert 'PGOPTIONS="-c pgtandem.drop_data=v5_validate" sqitch deploy' in out
     assert value(dsn, "SELECT count(*) FROM vibelife.user_memories") == 200
     out = deploy(dsn, "v5_foreign_keys")  # which was deployed: only the proof is missing
     assert "Nothing to deploy" in out
