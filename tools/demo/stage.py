@@ -138,6 +138,17 @@ class Stage:
             self.console.print(f"[yellow]exit status {expect}, as it should be[/yellow]")
         return done.returncode
 
+    def read(self, command: str, *, expect: int = 0) -> str:
+        """Show a command, run it, and return what it says instead of showing it."""
+        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
+        done = subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if done.returncode != expect:
+            raise DemoFailedError(f"{command}: exit status {done.returncode}, expected {expect}")
+        return done.stdout
+
     def run_along(self, command: str) -> None:
         """Show a command and let it run beside the rest, until `end_along` or the end."""
         self.console.print(f"[bold green]$[/bold green] [bold]{command} &[/bold]")
