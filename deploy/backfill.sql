@@ -143,9 +143,6 @@ BEGIN
             -- What these touched is queued behind them.
             p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
             p_step.stage := 'drain';
-            p_step.wait := 0;
-        ELSE
-            p_step.wait := 0.02;  -- perhaps a drain has them in its hands
         END IF;
     ELSIF p_step.stage = 'drain' THEN
         SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, NULL, p_step.upto);

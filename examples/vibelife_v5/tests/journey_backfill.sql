@@ -83,7 +83,8 @@ SELECT results_eq(
     'makes the journey of the new user'
 );
 SELECT is_empty(
-    $$ SELECT FROM pgtandem.recheck WHERE mapping = 'journey' $$, 'and needs no second look any more'
+    $$ SELECT FROM pgtandem.recheck WHERE mapping = 'journey' $$,
+    'and needs no second look any more'
 );
 
 SELECT * FROM finish();

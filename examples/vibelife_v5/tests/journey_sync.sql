@@ -66,7 +66,8 @@ INSERT INTO vibelife.messages (id, conversation_id, role, content, created_at)
 VALUES (pg_temp.id(1), pg_temp.id(1), 'user', '', '2025-02-01 23:59:59.999999'),
        (pg_temp.id(2), pg_temp.id(1), 'assistant', '', '2025-02-02');
 SELECT is(
-    (SELECT count(*) FROM pgtandem.recheck WHERE via = 'message' AND key ->> 0 = pg_temp.id(1)::text),
+    (SELECT count(*) FROM pgtandem.recheck
+      WHERE mapping = 'journey' AND via = 'message' AND key ->> 0 = pg_temp.id(1)::text),
     2::bigint, 'a message queues its conversation'
 );
 SELECT is(pg_temp.drained() > 0, true, 'a drain finds the user behind it');
