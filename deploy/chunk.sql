@@ -89,6 +89,8 @@ DECLARE
     v_relation regclass;
     v_count    integer := 0;
 BEGIN
+    -- Another worker may be listing many leaves.
+    PERFORM set_config('lock_timeout', '30s', true);
     PERFORM pg_advisory_xact_lock(hashtextextended('pgtandem list ' || p_mapping, 0));
     FOR v_relation IN
         SELECT l FROM pgtandem._leaves((pgtandem.mapping_of(p_mapping)).source) AS l

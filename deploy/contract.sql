@@ -172,8 +172,8 @@ COMMENT ON FUNCTION pgtandem.contract_conditions(text) IS
     'What has to be proven before contract, whether it is, the figure, and what to do. Rule 7 of '
     'the design: gated on data, not on status.';
 
-CREATE FUNCTION pgtandem.require_contract(p_mapping text) RETURNS void
-LANGUAGE plpgsql
+CREATE FUNCTION pgtandem.require_proven(p_mapping text) RETURNS void
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -199,14 +199,25 @@ BEGIN
         RAISE EXCEPTION 'contract of mapping "%" is refused: it is not proven', p_mapping
             USING ERRCODE = 'TD020', DETAIL = format('Not met: %s.', v_unmet), HINT = v_hints;
     END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.require_proven(text) IS
+    'Raises TD020 unless every condition of contract is met, or overridden by name; TD002 where '
+    'row level security hides rows. Locks nothing: what is refused disturbs nobody.';
+
+CREATE FUNCTION pgtandem.require_contract(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pgtandem.require_proven(p_mapping);
     PERFORM pgtandem.log_event(p_mapping, 'contract', (
         SELECT jsonb_object_agg(c.name, c.figure)
         FROM pgtandem.contract_conditions(p_mapping) AS c));
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.require_contract(text) IS
-    'Raises TD020 unless every condition of contract is met, or overridden by name; TD002 where '
-    'row level security hides rows.';
+    'As require_proven, under the locks of contract, and notes what was proven. TD020, TD002.';
 
 CREATE FUNCTION pgtandem.require_columns(p_table regclass, p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE

@@ -46,10 +46,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_tables regclass[] := p_tables;
-    v_table  regclass;
-    v_first  text := (SELECT setting::integer + 200 FROM pg_settings
-                      WHERE name = 'deadlock_timeout');
+    v_table regclass;
+    v_lock  text := CASE p_mode WHEN 'ACCESS SHARE' THEN 'LOCK TABLE %s IN ACCESS SHARE MODE'
+                    WHEN 'ACCESS EXCLUSIVE' THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
+                    ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END;
+    v_first text := (SELECT setting::integer + 200 FROM pg_settings
+                     WHERE name = 'deadlock_timeout');
 BEGIN
     IF (p_mode IN ('ACCESS SHARE', 'SHARE ROW EXCLUSIVE', 'ACCESS EXCLUSIVE')) IS NOT TRUE THEN
         RAISE EXCEPTION 'lock_tables does not take the mode %', p_mode
@@ -66,23 +68,42 @@ BEGIN
     END IF;
     FOR v_try IN 1..p_tries LOOP
         BEGIN
-            -- The first lock is asked for holding nothing, a little longer than deadlock_timeout:
-            -- only then does an autovacuum give way. The others wait less, so that we never make a
-            -- deadlock with a writer that the writer would pay for.
             PERFORM set_config('lock_timeout', v_first, true);
-            FOREACH v_table IN ARRAY v_tables LOOP
-                EXECUTE format(CASE p_mode
-                    WHEN 'ACCESS SHARE' THEN 'LOCK TABLE %s IN ACCESS SHARE MODE'
-                    WHEN 'ACCESS EXCLUSIVE' THEN 'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE'
-                    ELSE 'LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE' END, v_table);
-                PERFORM set_config('lock_timeout', '500ms', true);
+            IF p_mode <> 'ACCESS SHARE' THEN
+                -- An autovacuum gives way to who waits longer than deadlock_timeout. Behind this
+                -- mode no application waits.
+                FOREACH v_table IN ARRAY p_tables LOOP
+                    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', v_table);
+                END LOOP;
+                -- Nobody stands behind who does not wait: between two short transactions there is
+                -- often a moment in which all tables are free.
+                FOR v_look IN 1..200 LOOP
+                    BEGIN
+                        FOREACH v_table IN ARRAY p_tables LOOP
+                            EXECUTE format(v_lock || ' NOWAIT', v_table);
+                        END LOOP;
+                        PERFORM set_config('lock_timeout', '500ms', true);
+                        RETURN v_try;
+                    EXCEPTION
+                        WHEN lock_not_available THEN
+                            PERFORM pg_sleep(0.002 * random());
+                    END;
+                END LOOP;
+                PERFORM set_config('lock_timeout', least(300 * v_try, 1000)::text, true);
+            END IF;
+            -- Always in the order given, the source first: who waits there waits in a statement of
+            -- its own. A sync trigger that waits for the target gives up, and its key is queued.
+            FOREACH v_table IN ARRAY p_tables LOOP
+                EXECUTE format(v_lock, v_table);
+                -- Here we may stand crosswise to a writer of the new application, who waits for the
+                -- source: far less than deadlock_timeout, or he would pay for it.
+                PERFORM set_config('lock_timeout', least(100 * v_try, 300)::text, true);
             END LOOP;
+            PERFORM set_config('lock_timeout', '500ms', true);
             RETURN v_try;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
-                -- The rollback to here has released what was locked. The one in the way comes first
-                -- now.
-                v_tables := v_table || array_remove(v_tables, v_table);
+                NULL;  -- the rollback to here has released what was locked
         END;
         PERFORM pg_stat_clear_snapshot();  -- else pg_stat_activity stays as at the first look
         IF v_try < p_tries THEN
@@ -104,7 +125,7 @@ $$;
 COMMENT ON FUNCTION pgtandem.lock_tables(regclass[], text, integer) IS
     'Locks tables, for DDL or against it, in bounded tries with back-off, holding nothing while it '
     'waits, so that no queue of writers builds up behind it, and says in a NOTICE who is in the '
-    'way. Returns the number of tries; TD004 where all failed. Call it first in the transaction: '
-    'its lock_timeout of 500 ms stays until the end.';
+    'way. Name the source before the target. Returns the number of tries; TD004 where all failed. '
+    'Call it first in the transaction: its lock_timeout of 500 ms stays until the end.';
 
 COMMIT;

@@ -15,6 +15,7 @@ DROP FUNCTION pgtandem.carry_back_rest(text);
 DROP FUNCTION pgtandem._carry_back_batch(text, integer);
 DROP FUNCTION pgtandem.require_columns(regclass, text[]);
 DROP FUNCTION pgtandem.require_contract(text);
+DROP FUNCTION pgtandem.require_proven(text);
 DROP FUNCTION pgtandem.contract_conditions(text);
 DROP FUNCTION pgtandem.override(text, text, text);
 

@@ -89,6 +89,28 @@ def test_each_difference_by_key_and_column(filled_dsn, gear, damage, jobs):
     assert "To mend just these keys: pgtandem repair gear" in err
 
 
+def test_a_difference_that_is_queued_is_named(filled_dsn, gear):
+    """A sync that failed is in the queue: no surprise, and a drain makes up for it."""
+    gear.rows("ALTER TABLE gear_ops.gear_items ADD CHECK (name <> 'cursed') NOT VALID")
+    gear.rows(f"INSERT INTO user_core.old_equipment (user_id, name) SELECT {USER}, 'cursed'")
+    assert as_json("verify", "gear", dsn=filled_dsn, code=1)["queued"] == 1
+    _, err = pgtandem("verify", "gear", dsn=filled_dsn, code=1)
+    assert "Each key that differs is in the queue" in err
+    assert "pgtandem drain gear, then verify again" in " ".join(err.split())
+    assert "pgtandem repair" not in err
+
+    gear.unseen(f"UPDATE gear_ops.gear_items SET brand = 'spoilt ' WHERE id = {FIRST}")
+    _, err = pgtandem("verify", "gear", "--sample", 10_000, dsn=filled_dsn, code=1)
+    assert "1 of the keys that differ is in the queue" in " ".join(err.split())
+    assert "To mend just these keys: pgtandem repair gear" in err
+
+    gear.rows("ALTER TABLE gear_ops.gear_items DROP CONSTRAINT gear_items_name_check")
+    gear.rows("SELECT pgtandem.retry('gear')")
+    pgtandem("drain", "gear", dsn=filled_dsn)
+    document = as_json("verify", "gear", dsn=filled_dsn, code=1)
+    assert (document["queued"], document["missing"], document["changed"]) == (0, 0, 1)
+
+
 def test_repair_mends_exactly_those(filled_dsn, gear, damage):
     # Not in the comparison, so not to be touched.
     pgtandem("verify", "gear", dsn=filled_dsn, code=1)

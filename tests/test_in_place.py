@@ -124,8 +124,8 @@ def test_own_triggers_change_nothing_else_of_what_is_copied(dsn: str) -> None:
 
 
 def test_rows_older_than_a_column_with_a_default(dsn: str) -> None:
-    # Assigning to a field of such a row makes PL/pgSQL free a value of PostgreSQL's own cache, which
-    # then gets an entry more for each row, and each look at it takes longer.
+    # Assigning to a field of such a row makes PL/pgSQL free a value of PostgreSQL's own cache,
+    # which then gets an entry more for each row, and each look at it takes longer.
     late = LEGACY + "ALTER TABLE shop.person ADD COLUMN kind varchar(20) DEFAULT 'encounter';"
     yaml = RENAME.replace("full_name: text", "full_name: text, kind: varchar(20)").replace(
         "full_name: name",

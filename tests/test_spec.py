@@ -98,7 +98,21 @@ BAD = {
     ),
     "a bad duration": (
         replaced("ways: both", "ways: both, lock_timeout: soon"),
-        "16: sync.lock_timeout: should match",
+        "16: sync.lock_timeout: should be a time above zero, as in 500ms",
+    ),
+    "no limit": (
+        replaced("ways: both", "ways: both, lock_timeout: 0s"),
+        "16: sync.lock_timeout: should be a time above zero",
+    ),
+    "a limit that rounds to none": (
+        replaced("ways: both", "ways: both, lock_timeout: 0.4ms"),
+        "16: sync.lock_timeout: should be a time above zero",
+    ),
+    "no time": (GOOD + "contract: {max_age: soon}\n", "17: contract.max_age: should be a time, as"),
+    "no size": (GOOD + "backfill: {max_lag: 64}\n", "17: backfill.max_lag: "),
+    "an archive beside the source": (
+        GOOD + "contract: {archive: old}\n",
+        '17: contract.archive: in "old" stands a table of that name',
     ),
     "a line break in a trigger's name": (
         replaced("ways: both", 'ways: both, trigger: "a\\nb"'),
@@ -124,6 +138,10 @@ BAD = {
     ),
     "an unknown source": (
         replaced("cents: price", "cents: prize"),
+        '13: the source has no column "prize"; did you mean "price"',
+    ),
+    "an unknown source of a path": (
+        replaced("cents: price", "cents.of: prize"),
         '13: the source has no column "prize"; did you mean "price"',
     ),
     "an unknown way back": (

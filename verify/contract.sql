@@ -5,6 +5,7 @@ BEGIN;
 
 SELECT 'pgtandem.override(text, text, text)'::regprocedure;
 SELECT 'pgtandem.contract_conditions(text)'::regprocedure;
+SELECT 'pgtandem.require_proven(text)'::regprocedure;
 SELECT 'pgtandem.require_contract(text)'::regprocedure;
 SELECT 'pgtandem.require_columns(regclass, text[])'::regprocedure;
 SELECT 'pgtandem._carry_back_batch(text, integer)'::regprocedure;

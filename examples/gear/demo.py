@@ -137,7 +137,7 @@ def play(stage: Stage, rows: int) -> None:
     stage.announce(
         "4 verify", "Every row on one snapshot, while everybody writes.", "nothing", "nothing to do"
     )
-    stage.run("pgtandem verify gear --jobs 2")
+    stage.compare()
     corrupt_and_refuse(stage)
 
     stage.announce(
@@ -156,9 +156,7 @@ def play(stage: Stage, rows: int) -> None:
     read_the_old_table(stage)
     stage.run("pgtandem gate gear --contract", expect=1)
     stage.say("It is pointed to the new table; then compared once more:")
-    stage.run("pgtandem drain gear")
-    stage.run("pgtandem verify gear --jobs 2")
-    stage.run("sqitch deploy --to-change gear_contract")
+    stage.contract()
     stage.say("[dim]The old application goes on, on the view.[/dim]")
     time.sleep(2)
 
@@ -169,7 +167,7 @@ def play(stage: Stage, rows: int) -> None:
     stage.run("sqitch revert -y --to-change gear_items_user_fkey")
     time.sleep(1)
     stage.run("pgtandem drain gear")
-    stage.run("pgtandem verify gear --jobs 2")
+    stage.compare()
     report(stage, old, new)
     if stage.keep:
         stage.leave("phase backfill: synced both ways, every row copied and compared")
@@ -232,7 +230,7 @@ def corrupt_and_refuse(stage: Stage) -> None:
     stage.say("Contract is refused, on data:")
     stage.run("sqitch deploy --to-change gear_contract", expect=2)
     stage.run("pgtandem repair gear --yes")
-    stage.run("pgtandem verify gear --jobs 2")
+    stage.compare()
 
 
 def read_the_old_table(stage: Stage) -> None:

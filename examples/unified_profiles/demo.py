@@ -182,7 +182,7 @@ def play(stage: Stage, rows: int) -> None:
     stage.announce(
         "4 verify", "Every user, every path, on one snapshot, by area.", "nothing", "nothing to do"
     )
-    stage.run("pgtandem verify unified_profiles --jobs 2")
+    stage.compare()
     spoil_and_repair(stage, [key for writer in (*old, *new) for key in writer.own])
 
     stage.announce(
@@ -204,9 +204,7 @@ def play(stage: Stage, rows: int) -> None:
     for writer in old:
         writer.stop()
     stage.say("[dim]The old application has been shut down.[/dim]")
-    stage.run("pgtandem drain unified_profiles")
-    stage.run("pgtandem verify unified_profiles --jobs 2")
-    stage.run("sqitch deploy --to-change unified_profiles_contract")
+    stage.contract()
     stage.show(
         "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute"
         " WHERE attrelid = 'vibelife.vibe_users'::regclass AND attnum > 0 AND NOT attisdropped"
@@ -223,7 +221,7 @@ def play(stage: Stage, rows: int) -> None:
     old += again
     time.sleep(1)
     stage.run("pgtandem drain unified_profiles")
-    stage.run("pgtandem verify unified_profiles --jobs 2")
+    stage.compare()
     for writer in (*new, skills):
         writer.stop()
     report(stage, old, new, skills)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -200,6 +202,18 @@ def test_vacuum_full_while_a_chunk_waits(world):
     assert world.value("SELECT count(*) FROM pgtandem.event WHERE kind = 'relist'") == 1
 
 
+def test_a_worker_waits_while_another_lists_the_chunks(world):
+    """As with thousands of partitions: it begins when they are listed, and does not fail."""
+    world.rows(1, 5)
+    lists, copy = world.session(), world.session()
+    lists.run("SELECT pg_advisory_lock(hashtextextended('pgtandem list gear', 0))")
+    copy.send("CALL pgtandem.backfill('gear')").waits_for_lock(lists)
+    time.sleep(1)  # longer than lock_tables would have it wait
+    lists.run("SELECT pg_advisory_unlock_all()")
+    copy.result()
+    world.complete()
+
+
 LOCK = f"SELECT pgtandem.lock_tables('{{{{{SOURCE},{TARGET}}}}}', 'ACCESS EXCLUSIVE', {{}})"
 
 
@@ -230,6 +244,58 @@ def test_lock_tables_lets_writers_through(world):
     writer.run("COMMIT")
     assert ddl.result()[0][0] > 1
     ddl.run("COMMIT")
+
+
+def test_lock_tables_costs_no_sync(world):
+    """While the target is in the way, the old application waits at its own table, if at all."""
+    report = start(world.new(), "READ COMMITTED")
+    report.run(f"SELECT count(*) FROM {TARGET}")
+    ddl, old = start(world.session(), "READ COMMITTED"), world.old()
+    ddl.send(LOCK.format(5)).waits_for_lock(report)
+    number = 0
+    while not ddl.is_done():
+        number += 1
+        old.run(insert(number))
+    with pytest.raises(psycopg.Error) as refused:
+        ddl.result()
+    assert refused.value.sqlstate == "TD004"
+    report.run("COMMIT")
+    assert number > 5
+    assert world.failures() == []
+    assert len(world.names(TARGET)) == number
+
+
+@pytest.mark.slow
+def test_lock_tables_beside_busy_writers(world):
+    """Of both sides, crosswise: it finds a moment in which none is at work, and fails nobody."""
+    numbers = range(1, 9)
+    for number in numbers:
+        world.old().run(insert(number))
+    done = threading.Event()
+
+    def write(number: int) -> int:
+        session = world.session("old_app" if number % 2 else "new_app")
+        written = 0
+        while not done.is_set():
+            change = update(number, f"v{written}")
+            session.run(change if number % 2 else at_target(change))
+            written += 1
+        return written
+
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        writers = [pool.submit(write, number) for number in numbers]
+        try:
+            ddl, tries = world.session(), 0
+            for _ in range(5):
+                start(ddl, "READ COMMITTED")
+                tries += ddl.value(LOCK.format(20))
+                ddl.run("ROLLBACK")
+                time.sleep(0.1)
+        finally:
+            done.set()
+        assert all(writer.result() for writer in writers)
+    assert tries <= 10
+    assert world.failures() == []
 
 
 @pytest.mark.slow
@@ -300,6 +366,17 @@ def test_contract_is_deployed_beside_a_writer(deployed, side):
     write = update(5, "v2") if side == "old_app" else at_target(update(5, "v2"))
     assert during(deployed, "deploy", "contract", write, side) == ""
     assert deployed.names(SOURCE) == deployed.names(TARGET) == {1: "v1", 5: "v2"}
+
+
+def test_a_refused_contract_locks_nothing(deployed):
+    """It is refused while a writer is in the way, and does not wait for him."""
+    deployed.queue(5)
+    writer, deploy = start(deployed.old(), "READ COMMITTED"), deployed.session()
+    writer.run(insert(6))
+    with pytest.raises(psycopg.Error) as refused:
+        deploy.run((GEAR / "deploy/gear_contract.sql").read_text().partition("\\endif")[2])
+    assert refused.value.sqlstate == "TD020"
+    writer.run("COMMIT")
 
 
 @pytest.mark.parametrize("side", ["old_app", "new_app"])

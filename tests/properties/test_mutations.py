@@ -168,6 +168,7 @@ MUTATIONS = (
         "PERFORM pgtandem.require_contract('gear');",
         "",
         by_contract,
+        also=("PERFORM pgtandem.require_proven('gear');", ""),
     ),
 )
 

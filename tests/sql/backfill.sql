@@ -93,7 +93,8 @@ SELECT pg_temp.unseen(true);
 UPDATE user_core.old_equipment SET type = 'tent' WHERE id = pg_temp.item(9);
 SELECT pg_temp.unseen(false);
 SELECT is(
-    pg_temp.go(), 'copy wait resolve drain stuck', 'a row that fails five times does not let it close'
+    pg_temp.go(), 'copy wait resolve drain stuck',
+    'a row that fails five times does not let it close'
 );
 SELECT is((SELECT copy_state FROM pgtandem.mapping WHERE name = 'gear'), 'open', 'it stays open');
 -- _backfill_end

@@ -4,7 +4,7 @@
 
 BEGIN;
 
-SELECT plan(41);
+SELECT plan(43);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (
@@ -169,7 +169,11 @@ SELECT throws_ok(
     'TD001: the mapping is unknown'
 );
 
--- require_contract
+-- require_proven, require_contract
+SELECT is(
+    (pg_temp.error_of($$ SELECT pgtandem.require_proven('shop') $$))[1], 'TD020',
+    'TD020: before the locks'
+);
 SELECT matches(
     array_to_string(pg_temp.error_of($$ SELECT pgtandem.require_contract('shop') $$), '|'),
     '^TD020\|contract of mapping "shop" is refused: it is not proven\|Not met: no_dependents '
@@ -185,6 +189,7 @@ SELECT results_eq(
     $$ VALUES ('no_dependents', 'Ana decided it') $$,
     'is logged'
 );
+SELECT lives_ok($$ SELECT pgtandem.require_proven('shop') $$, 'and opens the way to the locks');
 SELECT lives_ok($$ SELECT pgtandem.require_contract('shop') $$, 'and lets contract pass');
 SELECT is(
     (SELECT detail ->> 'queue_empty' FROM pgtandem.event

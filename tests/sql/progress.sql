@@ -99,7 +99,7 @@ SELECT results_eq(
        FROM pgtandem.queue_status ORDER BY side, reason $$,
     $$ VALUES ('source', 'contract', 1::bigint, 0::bigint, true), ('target', 'copy', 0, 0, NULL),
               ('target', 'difference', 0, 0, NULL), ('target', 'gone', 1, 0, true),
-              ('target', 'sync', 1, 1, false) $$,
+              ('target', 'queued', 0, 0, NULL), ('target', 'sync', 1, 1, false) $$,
     'the queue by reasons, those without an entry, too'
 );
 INSERT INTO pgtandem.sync_failure (mapping, key, reason, sqlstate, message, failed_at, repaired_at)

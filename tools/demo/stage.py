@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from pgtandem.server import Server
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = "pgtandem_owner"
 SQITCH_NAMES = ("SQITCH_FULLNAME", "SQITCH_EMAIL")
+TRIES = 5
 
 
 class DemoFailedError(Exception):
@@ -127,16 +127,12 @@ class Stage:
 
         Returns its exit status; with None, 0 and 1 are both right.
         """
-        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
-        done = subprocess.run(
-            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if done.returncode not in ((0, 1) if expect is None else (expect,)):
-            raise DemoFailedError(f"{command}: exit status {done.returncode}, expected {expect}")
+        status = self._show_run(command)
+        if status not in ((0, 1) if expect is None else (expect,)):
+            raise DemoFailedError(f"{command}: exit status {status}, expected {expect}")
         if expect:
             self.console.print(f"[yellow]exit status {expect}, as it should be[/yellow]")
-        return done.returncode
+        return status
 
     def read(self, command: str, *, expect: int = 0) -> str:
         """Show a command, run it, and return what it says instead of showing it."""
@@ -160,16 +156,59 @@ class Stage:
         self.background.append((command, process, said))
 
     def end_along(self) -> None:
-        """Press Ctrl-C on all that runs beside; whatever has ended by itself, or badly, failed."""
+        """End all that runs beside, as Ctrl-C does; whatever ended badly has failed."""
         for _, process, _ in self.background:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+            process.terminate()
         for command, process, said in self.background:
             if process.wait(timeout=30) not in (0, 1):
                 said.seek(0)
                 raise DemoFailedError(f"{command}: {said.read().decode()}")
             said.close()
         self.background.clear()
+
+    def _show_run(self, command: str) -> int:
+        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
+        return subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
+            stdin=subprocess.DEVNULL,
+        ).returncode  # fmt: skip
+
+    def compare(self) -> None:
+        """Verify until both sides are equal, draining in between what is no more than queued.
+
+        On a busy machine a write may give way to another, as it should: its key is queued then.
+        """
+        verify = f"pgtandem verify {self.name} --jobs 2"
+        for _ in range(TRIES):
+            if self._show_run(verify) == 0:
+                return
+            if not self._differs_by_queue():
+                break
+            self.say("[dim]A write had to give way, and its key was queued:[/dim]")
+            self.run(f"pgtandem drain {self.name}")
+        raise DemoFailedError(f"{verify}: both sides differ")
+
+    def contract(self) -> None:
+        """Drain, compare and deploy contract; again, where a key was queued just before it."""
+        deploy = f"sqitch deploy --to-change {self.name}_contract"
+        for _ in range(TRIES):
+            self.run(f"pgtandem drain {self.name}")
+            self.compare()
+            if self._show_run(deploy) == 0:
+                return
+            if not self.query("SELECT FROM pgtandem.recheck WHERE side = 'target'"):
+                break
+            self.say("[dim]A write had to give way just now, and contract saw it:[/dim]")
+        raise DemoFailedError(f"{deploy}: it failed")
+
+    def _differs_by_queue(self) -> bool:
+        """Whether each key that the last comparison found to differ is in the queue."""
+        return self.query(
+            "SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM pgtandem.recheck AS r"
+            " WHERE r.mapping = c.mapping AND r.side = 'target' AND r.key = d.key))"
+            " FROM pgtandem.comparison AS c JOIN pgtandem.difference AS d ON d.comparison = c.id"
+            " WHERE c.id = (SELECT max(id) FROM pgtandem.comparison)"
+        ) == [(True,)]
 
     def quietly(self, command: str, **variables: str) -> None:
         """Run a command that is no part of the show."""

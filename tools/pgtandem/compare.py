@@ -79,6 +79,7 @@ class Comparison:
         areas: the same by the areas of the mapping; empty where it has none.
         differences: of the keys that differ, the first STORED.
         shown: those of one area, where one was asked for; else the same.
+        queued: how many of the keys in `differences` were in the queue, in the snapshot.
         seconds: what it took.
         stored: its number in pgtandem.comparison; None on a standby.
     """
@@ -96,6 +97,7 @@ class Comparison:
     areas: list[Area] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     shown: list[Difference] = field(default_factory=list)
+    queued: int = 0
     seconds: float = 0.0
     stored: int | None = None
 
@@ -164,6 +166,7 @@ def full(
         return sessions.results(futures, BEAT_SECONDS, on_beat)
 
     _look(comparison, run, area)
+    _count_queued(busy[0], comparison)
     for session in busy:
         _end(session)
     comparison.seconds = time.monotonic() - began
@@ -293,3 +296,14 @@ def _compare_keys(
         return [work(session, compared, {"keys": keys, "mapping": mapping.name} | more)]
 
     _look(comparison, run, area)
+    _count_queued(session, comparison)
+
+
+def _count_queued(session: sessions.Connection, comparison: Comparison) -> None:
+    if comparison.differences:
+        keys = list({each.key for each in comparison.differences})
+        row = session.execute(
+            db.load_query("compare_queued"), {"mapping": comparison.mapping, "keys": keys}
+        ).fetchone()
+        assert row
+        comparison.queued = row["queued"]

@@ -444,7 +444,7 @@ class Context:
         tables = own if not self.one_shot else own[:2]
         self.tables = f"{{{', '.join(_element(t) for t in dict.fromkeys(tables))}}}"
         self.archived_tables = (
-            f"{{{_element(self.archived)}, {_element(self.target)}, {_element(self.source)}}}"
+            f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
 

@@ -23,6 +23,13 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 MappingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 RowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?(ms|s|min|h|d)$")]
+# Not zero, which PostgreSQL takes for no limit.
+Limit = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(0*[1-9]\d*(\.\d+)?\s?(ms|s|min|h|d)|0+\.\d*[1-9]\d*\s?(s|min|h|d))$"
+    ),
+]
 Size = Annotated[str, StringConstraints(pattern=r"^\d+\s?(kB|MB|GB|TB)$")]
 Figure = Annotated[float, Field(ge=0)]
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -130,7 +137,7 @@ class Sync(Strict):
     ways: Literal["both", "forward", "none"] = Field(
         "both", description="Also back, only forward, or a backfill alone."
     )
-    lock_timeout: Duration = Field(
+    lock_timeout: Limit = Field(
         "500ms", description="How long the old application's write may wait for the target's row."
     )
     truncate: Literal["refuse", "follow"] = Field(
@@ -146,7 +153,7 @@ class Sync(Strict):
 class Backfill(Strict):
     """How fast the copy may go."""
 
-    chunk_time: Duration = Field("200ms", description="Aim for one transaction.")
+    chunk_time: Limit = Field("200ms", description="Aim for one transaction.")
     pause: Duration = Field("0s", description="Between two chunks.")
     max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
     max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
@@ -479,6 +486,12 @@ def _plain(node: Any) -> Any:
     return str(node) if type(node).__module__.startswith("ruamel") else node
 
 
+# What people read in place of a pattern.
+PATTERNS = {
+    r"(\.\d+)?\s?(ms|s|min|h|d)|": "should be a time above zero, as in 500ms, 0.5s or 1min",
+    r"(ms|s|min|h|d)$": "should be a time, as in 500ms, 2s, 5min or 1h",
+    r"(kB|MB|GB|TB)$": "should be a size, as in 64MB",
+}
 # What pydantic calls by the names of Python's types.
 KINDS = {
     "string_type": "a text",
@@ -509,7 +522,10 @@ def _add_invalid(
     elif kind == "missing":
         message = "is missing"
     elif "pattern" in kind:
-        message = message.replace("String should match pattern", "should match")
+        message = next(
+            (words for pattern, words in PATTERNS.items() if pattern in message),
+            message.replace("String should match pattern", "should match"),
+        )
     elif kind in KINDS:
         message = f"should be {KINDS[kind]}"
     mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
@@ -537,6 +553,13 @@ def _check_names(document: Document, mistakes: _Mistakes) -> None:
                 (side, "table"),
                 f"{side}.table: a name is longer than {sqltext.MAX_NAME} bytes",
             )
+    source, target = (sqltext.split_name(t.table) for t in (document.source, document.target))
+    archive = document.contract.archive
+    if source and (archive == source[0] or (archive, source[1]) == target):
+        mistakes.add(
+            ("contract", "archive"),
+            f'contract.archive: in "{archive}" stands a table of that name; take another schema',
+        )
 
 
 def _check_indexes(document: Document, mistakes: _Mistakes) -> None:
@@ -602,11 +625,16 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
             continue
         written = form.from_ if form.from_ is not None else form.initial or ""
         plain = written if written in source else None
+        text = plain or sqltext.closed(written)
+        reads = (plain,) if plain else tuple(sqltext.mentioned(text, source))
+        word = not plain and not reads and re.fullmatch(r"[^\W\d][\w$]*", text)
+        if word and text.lower() not in sqltext.RESERVED:  # null, true, current_date
+            mistakes.add(where, f'the source has no column "{text}"{nearest(text, source)}')
+            continue
         place = _place(document, name, form, plain, mistakes)
         if place is None:
             continue
         column_, path, declared = place
-        text = plain or sqltext.closed(written)
         back: dict[str, str] | None = None
         if isinstance(form.back, dict):
             back = {column: sqltext.closed(value) for column, value in form.back.items()}
@@ -618,11 +646,6 @@ def _columns(document: Document, mistakes: _Mistakes) -> Iterator[Column]:
                     )
         elif plain and form.back is None and form.initial is None:
             back = {plain: sqltext.ident(name)}
-        reads = (plain,) if plain else tuple(sqltext.mentioned(text, source))
-        word = not plain and not reads and re.fullmatch(r"[^\W\d][\w$]*", text)
-        if word and text.lower() not in sqltext.RESERVED:  # null, true, current_date
-            mistakes.add(where, f'the source has no column "{text}"{nearest(text, source)}')
-            continue
         if (
             form.from_ is not None
             and not plain

@@ -28,6 +28,7 @@ SET LOCAL lock_timeout = '1s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
+    PERFORM pgtandem.require_proven('gear');
     PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items"}',
                                  'ACCESS EXCLUSIVE');
     PERFORM pgtandem.require_hash('gear',

@@ -30,8 +30,8 @@ SET LOCAL lock_timeout = '1s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
-    PERFORM pgtandem.lock_tables('{"user_core_archive.old_equipment", "gear_ops.gear_items", '
-                                 '"user_core.old_equipment"}', 'ACCESS EXCLUSIVE');
+    PERFORM pgtandem.lock_tables('{"user_core.old_equipment", "gear_ops.gear_items", '
+                                 '"user_core_archive.old_equipment"}', 'ACCESS EXCLUSIVE');
     PERFORM pgtandem.carry_back_rest('gear');
     PERFORM pgtandem.undress_view('user_core.old_equipment', 'user_core_archive.old_equipment');
 END;

@@ -42,6 +42,7 @@ SET LOCAL lock_timeout = '1s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
+    PERFORM pgtandem.require_proven('unified_profiles');
     PERFORM pgtandem.abandon_archive('unified_profiles');
     PERFORM pgtandem.lock_tables('{"vibelife.vibe_users"}', 'SHARE ROW EXCLUSIVE');
     PERFORM pgtandem.require_hash('unified_profiles',
@@ -325,6 +326,7 @@ SET LOCAL lock_timeout = '1s';
 SET LOCAL search_path = pg_catalog, pg_temp;
 DO $do$
 BEGIN
+    PERFORM pgtandem.require_proven('unified_profiles');
     PERFORM pgtandem.lock_tables(pgtandem.contract_tables('unified_profiles'), 'ACCESS EXCLUSIVE');
     PERFORM pgtandem.require_hash('unified_profiles',
         'a56678fac874bb1aa15bfadb1b97d3f158fa7c9607eb76ba93a6f5fb8d587b86');

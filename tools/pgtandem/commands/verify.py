@@ -44,6 +44,7 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "scope": comparison.scope, "equal": not comparison.differing,
         "source_rows": comparison.source_rows, "target_rows": comparison.target_rows,
         "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
+        "queued": comparison.queued,
         "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
@@ -115,8 +116,28 @@ def _remark(
                 "The copy is not complete: what is not copied yet counts as missing."
                 f" Next: {mapping.next_step}"
             )
-        elif not mapping.is_standby:
-            say.say(f"To mend just these keys: pgtandem repair {mapping.name}")
+        else:
+            _remark_queued(comparison, mapping, say)
+            if comparison.queued < comparison.differing and not mapping.is_standby:
+                say.say(f"To mend just these keys: pgtandem repair {mapping.name}")
+
+
+def _remark_queued(
+    comparison: compare.Comparison, mapping: deployed.Mapping, say: output.Remarks
+) -> None:
+    """A key that is queued is no surprise: its sync failed or gave way, and is to be made up."""
+    if not comparison.queued:
+        return
+    which = (
+        "Each key that differs is"
+        if comparison.queued == comparison.differing
+        else f"{comparison.queued:,} of the keys that differ"
+        f" {'is' if comparison.queued == 1 else 'are'}"
+    )
+    say.say(
+        f"{which} in the queue: a sync that failed or gave way, to be made up for."
+        f" Next: pgtandem drain {mapping.name}, then verify again"
+    )
 
 
 def run(
