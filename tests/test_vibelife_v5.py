@@ -1,22 +1,19 @@
-"""examples/vibelife_v5: its tables and columns, the data rollback, and what may be in the way.
-
-On the changes that are written by hand, so without the mappings between them.
-"""
+"""examples/vibelife_v5: tables, columns, what is computed from old data, and the data rollback."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
-from shutil import copytree
-from tempfile import mkdtemp
+from random import Random
+from threading import Event
 from typing import Any
 
 import psycopg
 import pytest
 
+from command_line import pgtandem
 from conftest import fresh_database
 from helpers import OWNER, ROOT, TIMEOUT, Session, install_vector, psql, run, sqitch
 
@@ -36,6 +33,7 @@ ADDED = {
     "subscription_plans": "tier",
 }  # fmt: skip
 KEY = {"vibe_users": "vibe_id"}
+MAPPINGS = ("journey", "entitlements", "dimensions")
 NEW_KEY = "00000000-0000-4000-8000-000000000001"
 WITH_NOTHING = "WHERE " + " AND ".join(
     f"NOT EXISTS (SELECT FROM vibelife.{table} AS t WHERE t.user_id = u.vibe_id)"
@@ -53,30 +51,20 @@ def value(dsn: str, query: str) -> Any:
     return rows(dsn, query)[0][0]
 
 
-@cache
-def by_hand() -> Path:
-    """The project with a plan that has only the changes written by hand."""
-    project = copytree(PROJECT, Path(mkdtemp(prefix="pgtandem-")) / PROJECT.name)
-    plan = project / "sqitch.plan"
-    lines = plan.read_text().splitlines(keepends=True)
-    plan.write_text("".join(line for line in lines if line.startswith(("%", "\n", "v5_"))))
-    return project
-
-
 def deploy(dsn: str, to: str, check: bool = True) -> str:
-    return sqitch("deploy", "--to-change", to, dsn=dsn, project=by_hand(), check=check)
+    return sqitch("deploy", "--to-change", to, dsn=dsn, project=PROJECT, check=check)
 
 
-def revert(dsn: str, to: str | None = None, check: bool = True, **settings: str) -> str:
+def revert(dsn: str, to: str | None = None, check: bool = True) -> str:
     where = ["--to-change", to] if to else []
-    return sqitch("revert", "-y", *where, dsn=dsn, project=by_hand(), check=check)
+    return sqitch("revert", "-y", *where, dsn=dsn, project=PROJECT, check=check)
 
 
 def allowing(what: str, dsn: str, *arguments: str) -> str:
     """Run Sqitch with what the hint of TD901 and TD904 says."""
     options = f"PGOPTIONS=-c client_min_messages=warning -c pgtandem.drop_data={what}"
     command: list[str | Path] = ["env", options, "sqitch", *arguments, "--target", "db:pg:"]
-    return run(command, dsn, by_hand()).stdout
+    return run(command, dsn, PROJECT).stdout
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +98,8 @@ def v5_template(server, old_template) -> Iterator[str]:
             pytest.skip("Debian 12 has no pgvector")
         deploy(server.dsn(name, OWNER), "v5_flags")
         rows(server.dsn(name, OWNER), WRITTEN)
+        # What the mapping says of these columns stands, what it leaves to the application stays.
+        pgtandem("repair", "journey", "--yes", dsn=server.dsn(name, OWNER))
         yield name
 
 
@@ -192,7 +182,9 @@ def facts(dsn: str) -> list[tuple[Any, ...]]:
         " UNION ALL SELECT 'function', proname, '' FROM pg_proc"
         " WHERE pronamespace = 'vibelife'::regnamespace"
         " UNION ALL SELECT 'flag', name, state FROM pgtandem.flag"
-        " UNION ALL SELECT 'schema', nspname, '' FROM pg_namespace WHERE nspname LIKE 'vibelife%'"
+        " UNION ALL SELECT 'mapping', name, phase FROM pgtandem.mapping"
+        " UNION ALL SELECT 'schema', nspname, '' FROM pg_namespace"
+        r" WHERE nspname LIKE 'vibelife%' OR nspname LIKE 'pgtandem\_%'"
         " ORDER BY 1, 2, 3",
     )
 
@@ -200,15 +192,19 @@ def facts(dsn: str) -> list[tuple[Any, ...]]:
 def test_the_whole_road_there_and_back_and_there_again(dsn):
     start, before, on_disk = facts(dsn), contents(dsn), files(dsn)
     deploy(dsn, "v5_flags")
-    sqitch("verify", dsn=dsn, project=by_hand())
+    sqitch("verify", dsn=dsn, project=PROJECT)
     assert files(dsn) == on_disk  # nothing was rewritten
     end = facts(dsn)
+    agree(dsn)
+    computed = contents(dsn)
     revert(dsn)
-    assert facts(dsn) == start
+    # The stages that the journey has set are values like others: archived.
+    assert set(facts(dsn)) ^ set(start) == {("schema", "vibelife_archive", "")}
     assert contents(dsn) == before
     assert files(dsn) == on_disk
     deploy(dsn, "v5_flags")
     assert facts(dsn) == end
+    assert contents(dsn) == computed
 
 
 # --- the extension --------------------------------------------------------------------------------
@@ -258,7 +254,7 @@ def test_a_data_rollback_keeps_tables_and_brings_every_value_back(v5):
     assert files(v5) == on_disk
     assert value(v5, "SELECT count(*) FROM vibelife.user_memories") == 200
     # Only what was written is archived.
-    assert value(v5, "SELECT count(*) FROM vibelife_archive.vibe_users") < 150
+    assert 0 < value(v5, "SELECT count(*) FROM vibelife_archive.messages") < 2000
     deploy(v5, "v5_flags")
     assert contents(v5) == before
     assert rows(v5, "SELECT 1 FROM pg_namespace WHERE nspname = 'vibelife_archive'") == []
@@ -270,29 +266,44 @@ def test_a_data_rollback_keeps_tables_and_brings_every_value_back(v5):
 def test_users_who_went_come_and_write_meanwhile(v5, as_user):
     before = contents(v5)
     gone, changed = sorted(before["vibe_users"])[:2]
-    revert(v5, "v5_foreign_keys")  # so that its cascade still takes the memories
-    rows(as_user(v5, "old_app"), f"DELETE FROM vibelife.vibe_users WHERE vibe_id = '{gone}'")
     revert(v5, "v5_tables")
     rows(
         as_user(v5, "old_app"),
+        f"DELETE FROM vibelife.vibe_users WHERE vibe_id = '{gone}';"
         f"UPDATE vibelife.vibe_users SET status = 'suspended' WHERE vibe_id = '{changed}';"
         f"DELETE FROM vibelife.conversations WHERE user_id = '{changed}';"
         "INSERT INTO vibelife.vibe_users (email) VALUES ('new@x.invalid')",
     )
+    assert everything_of(v5, gone) == 0
     deploy(v5, "v5_flags")
     after = contents(v5)
     new = next(k for k, r in after["vibe_users"].items() if r["email"] == "new@x.invalid")
-    assert after["vibe_users"].pop(new)["journey_stage"] == "encounter"
+    assert after["vibe_users"].pop(new)["journey_stage"] == "first_sight"
     del before["vibe_users"][gone]
-    before["vibe_users"][changed]["status"] = "suspended"
+    before["vibe_users"][changed] |= {"status": "suspended", "last_active_at": None}
     for table in ("vibe_users", "subscription_plans"):
         assert after[table] == before[table]
     assert after["messages"].items() <= before["messages"].items()
     assert len(after["messages"]) < len(before["messages"])
+    agree(v5)
+
+
+def everything_of(dsn: str, user: str) -> int:
+    """How many rows of the new tables belong to a user."""
+    each = (f"(SELECT count(*) FROM vibelife.{t} WHERE user_id = '{user}')" for t in NEW_TABLES)
+    return int(value(dsn, f"SELECT {' + '.join(each)}"))
+
+
+def agree(dsn: str) -> None:
+    """Drain all queues; then nothing may differ."""
+    for name in MAPPINGS:
+        pgtandem("drain", name, dsn=dsn)
+        pgtandem("verify", name, dsn=dsn)
 
 
 def test_rows_written_while_they_are_archived_are_archived_as_they_are_in_the_end(v5):
     """A reader of messages keeps the last step away; meanwhile the new application goes on."""
+    revert(v5, "v5_columns")
     other, reset, gone = sorted(contents(v5)["vibe_users"])[:3]
     moved = str(value(v5, f"SELECT u.vibe_id::text FROM vibelife.vibe_users AS u {WITH_NOTHING}"))
     rows(v5, f"UPDATE vibelife.vibe_users SET journey_stage = 'x' WHERE vibe_id = '{moved}'")
@@ -324,7 +335,7 @@ def test_rows_written_while_they_are_archived_are_archived_as_they_are_in_the_en
 def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
     before, start = contents(v5), facts(v5)
     revert(v5, "v5_columns")
-    without_keys = facts(v5)
+    without_mappings = facts(v5)
     with ThreadPoolExecutor(1) as pool, Session(v5) as reader:
         reader.run("BEGIN")
         reader.run("SELECT 1 FROM vibelife.messages LIMIT 1")
@@ -341,14 +352,14 @@ def test_a_revert_that_is_killed_changes_nothing_and_can_be_run_again(v5):
         )
         going.result(TIMEOUT)
     assert contents(v5) == before
-    out = sqitch("verify", dsn=v5, project=by_hand(), check=False)
+    out = sqitch("verify", dsn=v5, project=PROJECT, check=False)
     assert "a revert of v5_columns was begun and not finished" in out
     rows(v5, "UPDATE vibelife.vibe_users SET journey_stage = 'late'")
     before = contents(v5)
     revert(v5, "v5_tables")
     deploy(v5, "v5_columns")
     assert contents(v5) == before
-    assert facts(v5) == without_keys
+    assert facts(v5) == without_mappings
     deploy(v5, "v5_flags")
     assert facts(v5) == start
 
@@ -363,7 +374,7 @@ def test_a_revert_that_was_begun_can_be_given_up(v5):
     assert value(v5, "SELECT count(*) FROM vibelife_archive.noted") >= 200
     rows(v5, "DROP SCHEMA vibelife_archive CASCADE")
     assert facts(v5) == start
-    sqitch("verify", dsn=v5, project=by_hand())
+    sqitch("verify", dsn=v5, project=PROJECT)
 
 
 def test_a_restore_waits_for_nobody_and_lets_the_newer_value_stand(v5, as_user):
@@ -425,25 +436,230 @@ def test_a_row_locked_for_good_ends_the_restore_and_the_next_deploy_goes_on(v5):
     assert contents(v5) == before
 
 
+# --- what is computed -----------------------------------------------------------------------------
+
+
+TIER = "SELECT current_tier FROM vibelife.user_entitlements WHERE user_id = '{}'"
+KINDS = (
+    "SELECT coalesce(string_agg(dimension_type, ',' ORDER BY dimension_type), '')"
+    " FROM vibelife.dimension_profiles WHERE user_id = '{}'"
+)
+PAYS = "INSERT INTO vibelife.payments (user_id, amount, status) VALUES ('{}', 28, 'completed')"
+REFUNDS = "UPDATE vibelife.payments SET status = 'refunded' WHERE user_id = '{}'"
+
+
+def only_paid(dsn: str) -> str:
+    """A user who has paid once, and has no subscription."""
+    return a_user(
+        dsn, "EXISTS (SELECT FROM vibelife.payments WHERE user_id = vibe_id HAVING count(*) = 1"
+             " AND min(status) = 'completed') AND NOT EXISTS (SELECT FROM vibelife.subscriptions"
+             " WHERE user_id = vibe_id)"
+    )  # fmt: skip
+
+
+def drain(dsn: str, *names: str) -> None:
+    for name in names or MAPPINGS:
+        pgtandem("drain", name, dsn=dsn)
+
+
+@pytest.mark.both
+def test_a_new_user_of_the_old_application_has_everything_after_a_drain(v5, as_user):
+    rows(
+        as_user(v5, "old_app"),
+        f"INSERT INTO vibelife.vibe_users (vibe_id) VALUES ('{NEW_KEY}');"
+        f"INSERT INTO vibelife.user_profiles (user_id, profile_data)"
+        f" VALUES ('{NEW_KEY}', '{{\"bazi\": 1, \"zodiac\": 2}}');"
+        f"INSERT INTO vibelife.conversations (id, user_id) VALUES ('{NEW_KEY}', '{NEW_KEY}');"
+        f"INSERT INTO vibelife.messages (conversation_id, role, content, created_at) VALUES"
+        f" ('{NEW_KEY}', 'user', '', '2026-01-01'), ('{NEW_KEY}', 'assistant', '', '2026-01-02');"
+        + PAYS.format(NEW_KEY),
+    )
+    drain(v5)
+    assert rows(
+        v5, "SELECT journey_stage, journey_started_at = created_at, last_active_at::text"
+            f" FROM vibelife.vibe_users WHERE vibe_id = '{NEW_KEY}'"
+    ) == [("understanding", True, "2026-01-01 00:00:00")]  # fmt: skip
+    assert value(v5, TIER.format(NEW_KEY)) == "L1"
+    assert value(v5, KINDS.format(NEW_KEY)) == "bazi,zodiac"
+    rows(as_user(v5, "old_app"), "UPDATE vibelife.user_profiles SET profile_data ="
+                                 f" profile_data - 'bazi' WHERE user_id = '{NEW_KEY}'")  # fmt: skip
+    drain(v5, "dimensions")
+    assert value(v5, KINDS.format(NEW_KEY)) == "zodiac"
+    agree(v5)
+
+
+def test_what_the_new_application_owns_is_left_alone(v5, as_user):
+    """By drain, repair, rollback and the second backfill."""
+    user = only_paid(v5)
+    new = as_user(v5, "new_app")
+    rows(
+        new,
+        f"UPDATE vibelife.vibe_users SET journey_stage = 'symbiosis' WHERE vibe_id = '{user}';"
+        "UPDATE vibelife.user_entitlements SET daily_conversations_used = 7, has_rituals = true"
+        f" WHERE user_id = '{user}';"
+        "INSERT INTO vibelife.dimension_profiles (user_id, dimension_type, raw_data)"
+        f" VALUES ('{user}', 'mbti', '{{}}');"
+        f"UPDATE vibelife.dimension_profiles SET interpretation = '\"strong\"'",
+    )
+    theirs = (
+        f"SELECT (SELECT journey_stage FROM vibelife.vibe_users WHERE vibe_id = '{user}'),"
+        " (SELECT (daily_conversations_used, has_rituals)::text FROM vibelife.user_entitlements"
+        f" WHERE user_id = '{user}'), (SELECT count(*) FROM vibelife.dimension_profiles"
+        " WHERE interpretation = '\"strong\"')"
+    )
+    before = rows(v5, theirs)
+    assert before[0][:2] == ("symbiosis", "(7,t)")
+    rows(as_user(v5, "old_app"), REFUNDS.format(user))
+    drain(v5)
+    assert value(v5, TIER.format(user)) == "L0"
+    for name in MAPPINGS:
+        pgtandem("repair", name, "--yes", dsn=v5)
+    assert rows(v5, theirs) == before
+    revert(v5, "v5_tables")
+    deploy(v5, "v5_flags")
+    assert rows(v5, theirs) == before
+    agree(v5)
+
+
+def test_a_refund_while_the_entitlements_are_copied(dsn, as_user):
+    """A chunk has read the payment; the refund commits; only then the chunk writes."""
+    deploy(dsn, "entitlements_sync")
+    user = only_paid(dsn)
+    with Session(as_user(dsn, "old_app")) as old, Session(dsn) as holder, Session(dsn) as chunk:
+        text = chunk.value("SELECT pg_get_functiondef('pgtandem._copy_next'::regproc)")
+        assert "'100ms'" in text
+        chunk.run(text.replace("'100ms'", "'30s'"))
+        holder.run("BEGIN")
+        holder.run(f"INSERT INTO vibelife.user_entitlements (user_id) VALUES ('{user}')")
+        chunk.send("CALL pgtandem.backfill('entitlements')").waits_for_lock(holder)
+        old.run(REFUNDS.format(user))
+        holder.run("ROLLBACK")
+        chunk.result()
+    assert value(dsn, TIER.format(user)) == "L0"
+    deploy(dsn, "v5_flags")
+    agree(dsn)
+
+
+def test_two_who_pay_for_the_same_two_users_in_opposite_order_wait_for_nobody(v5, as_user):
+    one, other = (str(key) for (key,) in rows(
+        v5, "SELECT vibe_id FROM vibelife.vibe_users ORDER BY 1 LIMIT 2"
+    ))  # fmt: skip
+    old = as_user(v5, "old_app")
+    with Session(old) as first, Session(old) as second:
+        for session in (first, second):
+            session.run("BEGIN")
+            session.run("SET LOCAL lock_timeout = 1")
+        for session, user in ((first, one), (second, other), (first, other), (second, one)):
+            session.run(PAYS.format(user))
+        drain(v5, "entitlements", "journey")  # which sees neither, and holds up neither
+        first.run("COMMIT")
+        second.run("COMMIT")
+    agree(v5)
+
+
+def test_two_payments_of_one_user_at_one_instant(v5, as_user):
+    """Both commit while the drain that read neither holds the user's row."""
+    user = a_user(v5, f"vibe_id IN (SELECT vibe_id FROM vibelife.vibe_users AS u {WITH_NOTHING})")
+    old = as_user(v5, "old_app")
+    rows(old, PAYS.format(user))
+    with Session(v5) as drainer, Session(old) as first, Session(old) as second:
+        drainer.run("BEGIN")
+        drainer.run("SELECT pgtandem._drain_batch('entitlements')")
+        for session in (first, second):
+            session.run("BEGIN")
+            session.run(REFUNDS.format(user) if session is first else "SELECT 1")
+        first.run("COMMIT")
+        second.run(PAYS.format(user))
+        second.run("COMMIT")
+        drainer.run("COMMIT")
+    assert value(v5, TIER.format(user)) == "L1"
+    rows(old, REFUNDS.format(user))
+    drain(v5)
+    assert value(v5, TIER.format(user)) == "L0"
+    agree(v5)
+
+
+def test_the_data_rollback_while_the_old_application_writes(v5, as_user):
+    """No write fails; what was removed meanwhile is asked about, and the rest is right."""
+    user = a_user(
+        v5, "vibe_id IN (SELECT user_id FROM vibelife.dimension_profiles"
+            " WHERE dimension_type = 'bazi')"
+    )  # fmt: skip
+    old, stop = as_user(v5, "old_app"), Event()
+
+    def write(number: int) -> int:
+        dice, writes = Random(number), 0
+        with psycopg.connect(old, autocommit=True) as connection:
+            keys = [key for (key,) in connection.execute(
+                "SELECT vibe_id FROM vibelife.vibe_users WHERE vibe_id <> %s", (user,)
+            )]  # fmt: skip
+            while not stop.is_set():
+                connection.execute(dice.choice(WRITES.split(";")), {"user": dice.choice(keys)})
+                writes += 1
+        return writes
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, number) for number in range(3)]
+        try:
+            revert(v5, "v5_tables")
+            rows(old, "UPDATE vibelife.user_profiles SET profile_data = profile_data - 'bazi'"
+                      f" WHERE user_id = '{user}'")  # fmt: skip
+            out = deploy(v5, "v5_flags", check=False)
+            assert '1 rows of the target of mapping "dimensions" have no row in its source' in out
+            pgtandem("repair", "dimensions", "--yes", dsn=v5)
+            deploy(v5, "v5_flags")
+        finally:
+            stop.set()
+        assert all(writer.result(TIMEOUT) > 20 for writer in writers)
+    sqitch("verify", dsn=v5, project=PROJECT)
+    agree(v5)
+
+
+# Users go, too; but no key of a document, which is asked about.
+WRITES = """
+INSERT INTO vibelife.vibe_users DEFAULT VALUES;
+DELETE FROM vibelife.vibe_users WHERE vibe_id = %(user)s;
+WITH talk AS (
+    INSERT INTO vibelife.conversations (user_id)
+    SELECT vibe_id FROM vibelife.vibe_users WHERE vibe_id = %(user)s FOR KEY SHARE
+    RETURNING id
+)
+INSERT INTO vibelife.messages (conversation_id, role, content) SELECT id, 'user', '' FROM talk;
+DELETE FROM vibelife.conversations WHERE user_id = %(user)s;
+INSERT INTO vibelife.payments (user_id, amount, status)
+SELECT vibe_id, 28, 'completed' FROM vibelife.vibe_users WHERE vibe_id = %(user)s FOR KEY SHARE;
+UPDATE vibelife.payments SET status = 'refunded' WHERE user_id = %(user)s;
+UPDATE vibelife.subscriptions SET status = 'cancelled' WHERE user_id = %(user)s;
+UPDATE vibelife.subscriptions SET status = 'active' WHERE user_id = %(user)s;
+UPDATE vibelife.user_profiles SET profile_data = profile_data || '{"zodiac": 1}'
+ WHERE user_id = %(user)s AND jsonb_typeof(profile_data) = 'object'
+"""
+
+
 # --- rows of nobody, and the end of the tables ----------------------------------------------------
 
 
-def test_rows_of_deleted_users_are_named_before_the_keys_are_proven(v5, as_user):
-    revert(v5, "v5_columns")
-    for user in sorted(contents(v5)["vibe_users"])[:3]:
-        rows(as_user(v5, "old_app"), f"DELETE FROM vibelife.vibe_users WHERE vibe_id = '{user}'")
-    out = deploy(v5, "v5_validate", check=False)
+def test_rows_of_deleted_users_are_named_before_the_keys_are_proven(dsn, as_user):
+    deploy(dsn, "dimensions_backfill")
+    rows(dsn, WRITTEN)
+    for user in sorted(contents(dsn)["vibe_users"])[:3]:
+        rows(as_user(dsn, "old_app"), f"DELETE FROM vibelife.vibe_users WHERE vibe_id = '{user}'")
+    out = deploy(dsn, "v5_validate", check=False)
     assert "rows in the new tables belong to users who are gone" in out
-    assert "daily_rituals: 3, user_memories: 3" in out
+    # What the mappings made is drained; the rest is the new application's own.
+    assert "DETAIL:  daily_rituals: 3, user_memories: 3\n" in out
     assert 'PGOPTIONS="-c pgtandem.drop_data=v5_validate" sqitch deploy' in out
-    assert value(v5, "SELECT count(*) FROM vibelife.user_memories") == 200
-    out = deploy(v5, "v5_foreign_keys")  # which was deployed: only the proof is missing
+    assert value(dsn, "SELECT count(*) FROM vibelife.user_memories") == 200
+    out = deploy(dsn, "v5_foreign_keys")  # which was deployed: only the proof is missing
     assert "Nothing to deploy" in out
-    allowing("v5_validate", v5, "deploy")
-    assert value(v5, "SELECT count(*) FROM vibelife.user_memories") == 197
+    allowing("v5_validate", dsn, "deploy")
+    assert value(dsn, "SELECT count(*) FROM vibelife.user_memories") == 197
     assert value(
-        v5, "SELECT detail FROM pgtandem.event WHERE kind = 'override' AND mapping = 'vibelife_v5'"
+        dsn, "SELECT detail FROM pgtandem.event WHERE kind = 'override' AND mapping = 'vibelife_v5'"
     ) == {"pgtandem.drop_data": "v5_validate", "user_memories": 3, "daily_rituals": 3}
+
+
+KEYS = "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%\\_user\\_fkey' AND contype = 'f'"
 
 
 def test_the_tables_go_only_by_name(v5):
@@ -451,21 +667,41 @@ def test_the_tables_go_only_by_name(v5):
     assert "reverting v5_tables would destroy rows that exist nowhere else" in out
     assert "daily_rituals: 200, user_memories: 200" in out
     assert value(v5, "SELECT count(*) FROM vibelife.user_memories") == 200
+    assert value(v5, KEYS) == 8  # so the rows of deleted users go on going
     allowing("v5_tables", v5, "revert", "-y")
     assert rows(v5, "SELECT 1 FROM pg_class WHERE relname = 'user_memories'") == []
-    assert value(v5, "SELECT detail ->> 'user_memories' FROM pgtandem.event") == "200"
+    assert value(v5, KEYS) == 0
+    assert value(
+        v5, "SELECT string_agg(detail ->> 'user_memories', ',') FROM pgtandem.event"
+            " WHERE mapping = 'vibelife_v5'"
+    ) == "200"  # fmt: skip
+
+
+def test_a_row_written_after_the_look_keeps_the_tables(dsn):
+    """A reader keeps the locks away; what comes meanwhile is seen under them."""
+    deploy(dsn, "v5_flags")
+    end = facts(dsn)
+    revert(dsn, "v5_tables")
+    with ThreadPoolExecutor(1) as pool, Session(dsn) as reader:
+        reader.run("BEGIN")
+        reader.run("SELECT 1 FROM vibelife.user_memories LIMIT 1")
+        going = pool.submit(revert, dsn, check=False)
+        until(lambda: value(
+            dsn, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
+                 " AND NOT granted AND relation = 'vibelife.user_memories'::regclass"
+        ))  # fmt: skip
+        rows(dsn, "INSERT INTO vibelife.daily_rituals (user_id, ritual_date)"
+                  f" VALUES ('{a_user(dsn)}', '2026-11-25')")  # fmt: skip
+        reader.run("COMMIT")
+        out = going.result(TIMEOUT)
+    assert "DETAIL:  daily_rituals: 1\n" in out
+    assert value(dsn, "SELECT count(*) FROM vibelife.daily_rituals") == 1
+    deploy(dsn, "v5_flags")
+    assert facts(dsn) == end
 
 
 def test_rows_that_a_backfill_would_make_again_do_not_hold_the_tables_back(dsn):
     deploy(dsn, "v5_flags")
-    rows(
-        dsn,
-        "INSERT INTO vibelife.user_entitlements (user_id, current_tier)"
-        " SELECT vibe_id, 'L1' FROM vibelife.vibe_users;"
-        "INSERT INTO vibelife.dimension_profiles (user_id, dimension_type, raw_data)"
-        " SELECT user_id, key, value FROM vibelife.user_profiles, jsonb_each(profile_data)"
-        " WHERE jsonb_typeof(profile_data) = 'object' AND key IN ('bazi', 'zodiac')",
-    )
     user = a_user(dsn)
     used = "UPDATE vibelife.user_entitlements SET daily_conversations_used = {} WHERE user_id = %s"
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -475,7 +711,7 @@ def test_rows_that_a_backfill_would_make_again_do_not_hold_the_tables_back(dsn):
             " WHERE id IN (SELECT id FROM vibelife.dimension_profiles LIMIT 2)"
         )
         out = revert(dsn, check=False)
-        assert "dimension_profiles: 2, user_entitlements: 1" in out
+        assert "DETAIL:  dimension_profiles: 2, user_entitlements: 1\n" in out
         connection.execute(used.format(0).encode(), (user,))
         connection.execute("UPDATE vibelife.dimension_profiles SET interpretation = NULL")
     revert(dsn)

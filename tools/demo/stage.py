@@ -6,10 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import psycopg
 from psycopg import sql
@@ -41,7 +42,9 @@ class Stage:
         self.started = time.monotonic()
         self.writers: list[Writer] = []
         self.failures: list[str] = []
+        self.background: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
         self.state = ""
+        self.look: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self.server = Server.start(settings={"max_connections": "60", "shared_buffers": "512MB"})
@@ -60,6 +63,11 @@ class Stage:
             raise
         return self
 
+    def needs_vector(self) -> None:
+        """What a superuser does before vibelife_v5: the extension pgvector, in this database."""
+        with psycopg.connect(self.server.dsn(self.name), autocommit=True) as admin:
+            admin.execute("CREATE EXTENSION vector SCHEMA public")
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -68,6 +76,9 @@ class Stage:
     ) -> None:
         for writer in self.writers:
             writer.stop()
+        for _, process, _ in self.background:
+            process.kill()
+            process.wait()
         if self.keep and kind is None:
             self.server.keep()
         else:
@@ -111,13 +122,49 @@ class Stage:
             )
         )  # fmt: skip
 
-    def run(self, command: str, *, expect: int = 0) -> None:
-        """Show a command and run it in the example's folder; it must exit as expected."""
+    def run(self, command: str, *, expect: int | None = 0) -> int:
+        """Show a command and run it in the example's folder; it must exit as expected.
+
+        Returns its exit status; with None, 0 and 1 are both right.
+        """
         status = self._show_run(command)
-        if status != expect:
+        if status not in ((0, 1) if expect is None else (expect,)):
             raise DemoFailedError(f"{command}: exit status {status}, expected {expect}")
         if expect:
             self.console.print(f"[yellow]exit status {expect}, as it should be[/yellow]")
+        return status
+
+    def read(self, command: str, *, expect: int = 0) -> str:
+        """Show a command, run it, and return what it says instead of showing it."""
+        self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
+        done = subprocess.run(
+            shlex.split(command), cwd=self.project, env=self.environment(), check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if done.returncode != expect:
+            raise DemoFailedError(f"{command}: exit status {done.returncode}, expected {expect}")
+        return done.stdout
+
+    def run_along(self, command: str) -> None:
+        """Show a command and let it run beside the rest, until `end_along` or the end."""
+        self.console.print(f"[bold green]$[/bold green] [bold]{command} &[/bold]")
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end_along
+        process = subprocess.Popen(
+            shlex.split(command), cwd=self.project, env=self.environment(),
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+        )  # fmt: skip
+        self.background.append((command, process, said))
+
+    def end_along(self) -> None:
+        """End all that runs beside, as Ctrl-C does; whatever ended badly has failed."""
+        for _, process, _ in self.background:
+            process.terminate()
+        for command, process, said in self.background:
+            if process.wait(timeout=30) not in (0, 1):
+                said.seek(0)
+                raise DemoFailedError(f"{command}: {said.read().decode()}")
+            said.close()
+        self.background.clear()
 
     def _show_run(self, command: str) -> int:
         self.console.print(f"[bold green]$[/bold green] [bold]{command}[/bold]")
@@ -206,9 +253,18 @@ class Stage:
         if self.keep:
             self.console.print(self.invitation(), soft_wrap=True, markup=False)
 
-    def leave(self, state: str) -> None:
-        """End here, in a state worth looking at; the applications leave."""
+    def leave(self, state: str, *look: str) -> None:
+        """End here, in a state worth looking at; the applications leave.
+
+        `look`: commands to look at it, each with a comment; those for a contract if none are given.
+        """
         self.state = state
+        self.look = look or (
+            f"pgtandem status {self.name}              # where it is, and what happened",
+            f"pgtandem gate {self.name} --contract     # what contract waits for",
+            f"psql -c 'SELECT * FROM pgtandem_{self.name}.image LIMIT 5'",
+            "sqitch deploy                     # contract; sqitch revert takes it back",
+        )
         for writer in self.writers:
             writer.stop()
 
@@ -222,10 +278,7 @@ class Stage:
         return (
             f"\nThe server stays up, {name} in {self.state}. To look around:\n\n"
             f"{exports}  cd {shlex.quote(str(self.project))}\n\n"
-            f"  pgtandem status {name}              # where it is, and what happened\n"
-            f"  pgtandem gate {name} --contract     # what contract waits for\n"
-            f"  psql -c 'SELECT * FROM pgtandem_{name}.image LIMIT 5'\n"
-            f"  sqitch deploy                     # contract; sqitch revert takes it back\n\n"
-            f"Stop it and remove its data:\n\n"
+            + "".join(f"  {line}\n" for line in self.look)
+            + "\nStop it and remove its data:\n\n"
             f"  kill {self.server.keeper_pid}"
         )

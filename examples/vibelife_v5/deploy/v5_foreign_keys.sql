@@ -11,7 +11,8 @@
 -- Locks: vibe_users and the eight new tables SHARE ROW EXCLUSIVE for some milliseconds, in bounded
 -- tries: writers wait, readers do not.
 
--- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+-- Its revert leaves them in place. Was it reverted, or Sqitch killed after the commit below, before
+-- it noted it? Then nothing is left to do.
 SELECT EXISTS (
     SELECT
       FROM pg_catalog.pg_constraint

@@ -1,11 +1,12 @@
 -- Deploy vibelife_v5:v5_validate to pg
--- requires: v5_foreign_keys pgtandem:event
+-- requires: v5_foreign_keys entitlements_backfill dimensions_backfill pgtandem:drain pgtandem:event
 --
 -- Proves the foreign keys of v5_foreign_keys for the rows that were there before them.
 --
 -- Where a user was deleted before the foreign keys were there, rows in the new tables may have been
--- left behind. Then it ends with TD904 and says how many; nothing is removed unless you say so by
--- name, and that is written to pgtandem.event:
+-- left behind. Those that a mapping made are in its queue, which is drained first. Where there are
+-- others, it ends with TD904 and says how many; nothing is removed unless you say so by name, and
+-- that is written to pgtandem.event:
 --
 --     PGOPTIONS="-c pgtandem.drop_data=v5_validate" sqitch deploy
 --
@@ -14,6 +15,23 @@
 -- take about a second. Running it again goes on where it stopped.
 
 SET client_connection_check_interval = '2s';
+
+-- What was queued before the foreign keys were there. Another worker may have some of it in hand.
+DO $$
+DECLARE
+    v_upto bigint := (SELECT max(id) FROM pgtandem.recheck);
+BEGIN
+    FOR v_try IN 1..25 LOOP
+        EXIT WHEN NOT EXISTS (SELECT
+                                FROM pgtandem.recheck
+                               WHERE mapping IN ('entitlements', 'dimensions') AND id <= v_upto);
+        CALL pgtandem.drain('entitlements');
+        CALL pgtandem.drain('dimensions');
+        PERFORM pg_sleep(0.2);
+        COMMIT;
+    END LOOP;
+END;
+$$;
 
 -- Rows of nobody, by table; and, where it is allowed by name, the end of them.
 BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -59,8 +77,7 @@ BEGIN
             USING ERRCODE = 'TD904',
                   DETAIL = (SELECT string_agg(format('%s: %s', l.key, l.value), ', ' ORDER BY l.key)
                               FROM jsonb_each(v_all) AS l),
-                  HINT = 'Those of user_entitlements and dimension_profiles: pgtandem drain. To '
-                         'delete what is left, as the foreign keys would have: '
+                  HINT = 'To delete them, as the foreign keys would have: '
                          'PGOPTIONS="-c pgtandem.drop_data=v5_validate" sqitch deploy.';
     END IF;
     IF v_all <> '{}' THEN

@@ -9,9 +9,13 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 
 SET LOCAL lock_timeout = '1s';
 
-SELECT pgtandem.drop_flag(name, 'v5_flags reverted')
-  FROM pgtandem.flag
- WHERE name IN ('v5_rituals', 'v5_memory', 'v5_prism', 'v5_journey', 'v5_subscription');
+DO $$
+BEGIN
+    PERFORM pgtandem.drop_flag(name, 'v5_flags reverted')
+       FROM pgtandem.flag
+      WHERE name IN ('v5_rituals', 'v5_memory', 'v5_prism', 'v5_journey', 'v5_subscription');
+END;
+$$;
 
 DROP FUNCTION IF EXISTS vibelife.has_paid(text);
 DROP FUNCTION IF EXISTS vibelife.is_active(text);
