@@ -1,5 +1,5 @@
--- The whole backfill as one statement: all messages are read once, and grouped. Every user is locked
--- until its end, and gets what was true at its beginning; a stage that the application sets
+-- The whole backfill as one statement: all messages are read once, and grouped. It locks every user
+-- until its end, and writes what was true at its beginning; a stage that the application sets
 -- meanwhile stays only because of the CASE.
 UPDATE vibelife.vibe_users AS t
 SET journey_stage = CASE WHEN t.journey_stage <> 'encounter' THEN t.journey_stage
