@@ -8,7 +8,18 @@ import time
 import click
 import psutil
 
-from bench import backfill, documents, latency, measure, report, rollout, triggers, verify, world
+from bench import (
+    backfill,
+    documents,
+    journey,
+    latency,
+    measure,
+    report,
+    rollout,
+    triggers,
+    verify,
+    world,
+)
 from bench.measure import Section
 
 PARTS = {
@@ -18,8 +29,9 @@ PARTS = {
     "latency": (latency.run, 3),
     "documents": (documents.run, 4),
     "rollout": (rollout.run, 5),
+    "journey": (journey.run, 3),
 }
-WITHOUT_GEAR = {"documents", "rollout"}
+WITHOUT_GEAR = {"documents", "rollout", "journey"}
 
 
 @click.command()

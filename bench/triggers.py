@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import psycopg
-
-from bench.measure import Figures, Section, compare, interleave, typical
+from bench.measure import Figures, Section, compare, interleave, session_time, typical
 from bench.world import HERE, World, script
 
 CLIENTS = 4
@@ -46,20 +41,14 @@ def _updates(world: World, database: str, file: str, kind: str, updates: int) ->
     return float(found[1])
 
 
-def _processor_time(session: psycopg.Connection[Any]) -> float:
-    """Microseconds that a session has used; of all, where the system does not tell."""
-    file = Path(f"/proc/{session.info.backend_pid}/schedstat")
-    return int(file.read_text().split()[0]) / 1e3 if file.exists() else time.perf_counter() * 1e6
-
-
 def _microseconds(world: World, database: str, what: str, kind: str) -> float:
     """What one update takes inside the server, with one kind of triggers."""
     _switch(world, database, kind)
     with world.connect(database) as session:
         session.execute(script("update_many"), {"what": what, "count": 300})
-        began = _processor_time(session)
+        began = session_time(session)
         session.execute(script("update_many"), {"what": what, "count": 3000})
-        return (_processor_time(session) - began) / 3000
+        return (session_time(session) - began) / 3000
 
 
 def _costs(world: World, rounds: int) -> list[str]:

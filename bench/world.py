@@ -33,6 +33,7 @@ SETTINGS = {
     "autovacuum": "off",
     "jit": "off",
     "random_page_cost": "1.1",
+    "track_commit_timestamp": "on",
 }
 
 
@@ -59,6 +60,20 @@ class World:
             self.server.dsn(database), autocommit=True, prepare_threshold=None, **options
         )
 
+    def environment(self, database: str) -> dict[str, str]:
+        """Of a program that shall work on a database."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PG", "SQITCH_")) and name != "DATABASE_URL"
+        }
+        environment |= Target(self.server.dsn(database), "bench").environment()
+        return environment | {
+            "SQITCH_FULLNAME": "bench",
+            "SQITCH_EMAIL": "bench@pgtandem.invalid",
+            "PGOPTIONS": "-c client_min_messages=warning",
+        }
+
     def run(
         self, program: Sequence[str | Path], database: str, cwd: Path = ROOT, /, **variables: str
     ) -> str:
@@ -67,17 +82,7 @@ class World:
         Raises:
             RuntimeError: where it fails, with its output.
         """
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PG", "SQITCH_")) and name != "DATABASE_URL"
-        }
-        environment |= Target(self.server.dsn(database), "bench").environment()
-        environment |= {
-            "SQITCH_FULLNAME": "bench",
-            "SQITCH_EMAIL": "bench@pgtandem.invalid",
-            "PGOPTIONS": "-c client_min_messages=warning",
-        } | variables
+        environment = self.environment(database) | variables
         done = subprocess.run(
             program, cwd=cwd, env=environment, text=True, check=False, capture_output=True
         )

@@ -96,6 +96,36 @@ COMMENT ON FUNCTION pgtandem._resolve_touches(text, bigint) IS
     'Takes up to 1,000 entries that were queued by way of another table (with an id up to p_upto, '
     'where given), and queues the keys behind them; returns how many entries it took.';
 
+CREATE FUNCTION pgtandem._due(
+    p_mapping   text,
+    p_reason    text,
+    p_upto      bigint,
+    p_keep_gone boolean,
+    OUT id      bigint,
+    OUT key     jsonb
+) RETURNS SETOF record
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+-- A queue that has just become long has no statistics yet: do not read and sort all of it a batch.
+SET enable_sort = off
+AS $$
+    SELECT r.id, r.key
+    FROM pgtandem.recheck AS r
+    WHERE r.mapping = p_mapping
+      AND r.side = 'target'
+      AND r.via IS NULL
+      AND r.not_before <= clock_timestamp()
+      AND (p_reason IS NULL OR r.reason = p_reason)
+      AND (p_upto IS NULL OR r.id <= p_upto)
+      AND (NOT p_keep_gone OR r.reason <> 'gone')
+    ORDER BY r.id
+    LIMIT 100
+    FOR UPDATE SKIP LOCKED;
+$$;
+COMMENT ON FUNCTION pgtandem._due(text, text, bigint, boolean) IS
+    'Locks the first 100 entries that are due and that no other session works on (of one reason, '
+    'with an id up to p_upto, without those of images that are gone, where given).';
+
 CREATE FUNCTION pgtandem._drain_batch(
     p_mapping   text,
     p_reason    text DEFAULT NULL,
@@ -128,18 +158,7 @@ BEGIN
     more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
         SELECT q.key, array_agg(q.id) AS ids
-        FROM (SELECT r.id, r.key
-              FROM pgtandem.recheck AS r
-              WHERE r.mapping = p_mapping
-                AND r.side = 'target'
-                AND r.via IS NULL
-                AND r.not_before <= clock_timestamp()
-                AND (p_reason IS NULL OR r.reason = p_reason)
-                AND (p_upto IS NULL OR r.id <= p_upto)
-                AND (NOT v_keep_gone OR r.reason <> 'gone')
-              ORDER BY r.id
-              LIMIT 100
-              FOR UPDATE SKIP LOCKED) AS q
+        FROM pgtandem._due(p_mapping, p_reason, p_upto, v_keep_gone) AS q
         GROUP BY q.key
         ORDER BY q.key
     LOOP

@@ -13,6 +13,7 @@ DROP PROCEDURE pgtandem.drain(text, text);
 DROP FUNCTION pgtandem._drain_report(text, bigint);
 DROP FUNCTION pgtandem._drain_check(text);
 DROP FUNCTION pgtandem._drain_batch(text, text, bigint);
+DROP FUNCTION pgtandem._due(text, text, bigint, boolean);
 DROP FUNCTION pgtandem._resolve_touches(text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);
 DROP FUNCTION pgtandem._settled_at_once(text, jsonb);

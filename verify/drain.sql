@@ -7,6 +7,7 @@ SELECT 'pgtandem._mark(text)'::regprocedure;
 SELECT 'pgtandem._settled_at_once(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._resolve_touches(text, bigint)'::regprocedure;
+SELECT 'pgtandem._due(text, text, bigint, boolean)'::regprocedure;
 SELECT 'pgtandem._drain_batch(text, text, bigint)'::regprocedure;
 SELECT 'pgtandem._drain_check(text)'::regprocedure;
 SELECT 'pgtandem._drain_report(text, bigint)'::regprocedure;

@@ -5,7 +5,7 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(30);
+SELECT plan(31);
 
 SELECT pg_temp.old_items(1, 3);
 
@@ -142,6 +142,20 @@ SELECT is(
 );
 SELECT throws_ok(
     $$ SELECT pgtandem._drain_check('none') $$, 'TD001', NULL, 'TD001: the mapping is unknown'
+);
+
+-- A long queue, of which nobody has made statistics.
+CREATE FUNCTION pg_temp.entries_read() RETURNS bigint
+LANGUAGE sql
+RETURN (SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+        WHERE relid = 'pgtandem.recheck'::regclass);
+DELETE FROM pgtandem.recheck;
+SELECT pgtandem.queue('gear', pg_temp.item_key(n), 'difference') FROM generate_series(1, 5000) AS n;
+SELECT set_config('test.read', pg_temp.entries_read()::text, true);
+SELECT pgtandem._drain_batch('gear');
+SELECT cmp_ok(
+    pg_temp.entries_read() - current_setting('test.read')::bigint, '<', 1000::bigint,
+    'a batch does not read all of it'
 );
 
 SELECT * FROM finish();

@@ -1,0 +1,1 @@
+CALL pgtandem.backfill('journey');

@@ -1,0 +1,3 @@
+SELECT EXISTS (
+    SELECT FROM vibelife.payments WHERE user_id = %(user)s AND status = 'completed'
+);

@@ -1,0 +1,1 @@
+SELECT vibe_id FROM vibelife.vibe_users LIMIT %(users)s;
