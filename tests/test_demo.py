@@ -48,14 +48,20 @@ def test_the_whole_road_holds(name: str) -> None:
     assert re.search("it is not proven|not met", done.stdout + done.stderr)
 
 
+# What each has begun by then: both applications write, and a worker runs along.
+BEGUN = {"gear": "gear_sync .. ok", "vibelife_v5": "--follow"}
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_behind(how: signal.Signals) -> None:
+@pytest.mark.parametrize("name", BEGUN)
+def test_nothing_is_left_behind(name: str, how: signal.Signals) -> None:
     demo = subprocess.Popen(
-        DEMO, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*DEMO[:2], name], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
     assert demo.stdout
     for line in demo.stdout:
-        if "gear_sync .. ok" in line:  # both applications write by now
+        if BEGUN[name] in line:
             break
     running = family(demo.pid)
     assert any("postgres" in process.name() for process in running)

@@ -22,7 +22,7 @@ MAPPINGS = ("journey", "entitlements", "dimensions")
 FLAGS = ("v5_rituals", "v5_memory", "v5_prism", "v5_journey", "v5_subscription")
 STAGES = ("understanding", "trust", "dependence", "symbiosis")
 TEXTS = ("今天运势如何？", "What will the day bring?", "O'Neill \\ said", "", "🔮", "null")
-ROUNDS = 20  # of the measurement
+ROUNDS = 15  # of the measurement
 
 Written = dict[Any, Any]
 
@@ -34,7 +34,7 @@ class VibeWriter(Writer):
     """
 
     def __init__(self, side: str, dsn: str, share: int, users: list[UUID]) -> None:
-        super().__init__(side, dsn, seed=share)
+        super().__init__(side, dsn, seed=share, pause=0.008)
         self.share = share
         self.own = users
 

@@ -27,6 +27,7 @@ SELECT to_regclass('vibelife.push_subscriptions') IS NULL AS done \gset
 \endif
 
 SET client_min_messages = warning;
+SET lock_timeout = '1s';
 
 CREATE TEMPORARY VIEW going (name) AS
 SELECT format('vibelife.%I', t.name)::regclass
@@ -98,8 +99,6 @@ ROLLBACK;
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
-SET LOCAL lock_timeout = '1s';
-
 DO $$
 DECLARE
     v_key record;
@@ -126,8 +125,6 @@ COMMIT;
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
-SET LOCAL lock_timeout = '1s';
-
 DO $$
 BEGIN
     PERFORM pgtandem.lock_tables(ARRAY(SELECT name FROM pg_temp.going), 'ACCESS EXCLUSIVE');
@@ -149,4 +146,5 @@ COMMIT;
 
 DROP FUNCTION pg_temp.refuse_to_lose();
 DROP VIEW pg_temp.going;
+RESET lock_timeout;
 RESET client_min_messages;
