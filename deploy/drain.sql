@@ -127,19 +127,35 @@ BEGIN
     PERFORM set_config('lock_timeout', '100ms', true);
     more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
+        WITH oldest AS (
+            SELECT r.id, r.key
+            FROM pgtandem.recheck AS r
+            WHERE r.mapping = p_mapping
+              AND r.side = 'target'
+              AND r.via IS NULL
+              AND r.not_before <= clock_timestamp()
+              AND (p_reason IS NULL OR r.reason = p_reason)
+              AND (p_upto IS NULL OR r.id <= p_upto)
+              AND (NOT v_keep_gone OR r.reason <> 'gone')
+            ORDER BY r.id
+            LIMIT 100
+            FOR UPDATE SKIP LOCKED
+        ), more AS (
+            -- Whatever else is queued of these keys by now is settled with them.
+            SELECT r.id, r.key
+            FROM pgtandem.recheck AS r
+            WHERE r.mapping = p_mapping
+              AND r.key IN (SELECT o.key FROM oldest AS o)
+              AND r.side = 'target'
+              AND r.via IS NULL
+              AND r.attempts = 0
+              AND (p_reason IS NULL OR r.reason = p_reason)
+              AND (p_upto IS NULL OR r.id <= p_upto)
+              AND (NOT v_keep_gone OR r.reason <> 'gone')
+            FOR UPDATE SKIP LOCKED
+        )
         SELECT q.key, array_agg(q.id) AS ids
-        FROM (SELECT r.id, r.key
-              FROM pgtandem.recheck AS r
-              WHERE r.mapping = p_mapping
-                AND r.side = 'target'
-                AND r.via IS NULL
-                AND r.not_before <= clock_timestamp()
-                AND (p_reason IS NULL OR r.reason = p_reason)
-                AND (p_upto IS NULL OR r.id <= p_upto)
-                AND (NOT v_keep_gone OR r.reason <> 'gone')
-              ORDER BY r.id
-              LIMIT 100
-              FOR UPDATE SKIP LOCKED) AS q
+        FROM (SELECT * FROM oldest UNION SELECT * FROM more) AS q
         GROUP BY q.key
         ORDER BY q.key
     LOOP
