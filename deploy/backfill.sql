@@ -143,10 +143,9 @@ BEGIN
             -- What these touched is queued behind them.
             p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
             p_step.stage := 'drain';
-            p_step.wait := 0;
-        ELSE
-            p_step.wait := 0.02;  -- perhaps a drain has them in its hands
         END IF;
+        -- What is left is perhaps in the hands of a drain.
+        p_step.wait := CASE p_step.stage WHEN 'drain' THEN 0 ELSE 0.02 END;
     ELSIF p_step.stage = 'drain' THEN
         SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, NULL, p_step.upto);
         IF v_batch.settled = 0 THEN
@@ -209,8 +208,8 @@ BEGIN
     ELSE
         EXECUTE format('SELECT EXISTS (SELECT FROM %I.compared() AS c WHERE NOT c.in_source '
                        'AND NOT EXISTS (SELECT FROM pgtandem.recheck AS r '
-                       'WHERE r.mapping = $1 AND r.key IN '
-                       '(c.key, pgtandem._settled_at_once($1, c.key))))', 'pgtandem_' || p_mapping)
+                       'WHERE r.mapping = $1 AND r.key IN (c.key, '
+                       'pgtandem._settled_at_once($1, c.key))))', 'pgtandem_' || p_mapping)
         INTO v_found USING p_mapping;
         IF v_found THEN
             RETURN 'extra';

@@ -298,8 +298,8 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'no index of % begins with (%)', p_table, array_to_string(p_columns, ', ')
             USING ERRCODE = 'TD036',
-                  DETAIL = 'By these columns the mapping finds the rows of a key: it would read the '
-                           'whole table for each one.',
+                  DETAIL = 'By these columns the mapping finds the rows of a key: it would read '
+                           'the whole table for each one.',
                   HINT = format('CREATE INDEX CONCURRENTLY ON %s (%s);', p_table,
                                 (SELECT string_agg(quote_ident(c), ', ')
                                  FROM unnest(p_columns) AS c));

@@ -1,5 +1,6 @@
 """Joins, rows and in place that a deploy refuses, and values that the old application may write."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import test_rows
 from mappings import build
 from test_in_place import LEGACY as PEOPLE
 from test_in_place import RENAME
@@ -42,7 +44,7 @@ def test_what_changes_without_a_write(dsn: str, value: str, called: str) -> None
     assert called in said
 
 
-@pytest.mark.parametrize("place", ["values: {days: \"count(*) FILTER (WHERE day < now())\"}", ""])
+@pytest.mark.parametrize("place", ['values: {days: "count(*) FILTER (WHERE day < now())"}', ""])
 def test_the_time_in_a_join(dsn: str, place: str) -> None:
     mapping = MAPPING.replace("values: {days: count(DISTINCT day)}", place) if place else (
         MAPPING.replace("filter: status = 'active'", "filter: started < now()")
@@ -62,7 +64,9 @@ def test_an_initial_column_may_have_the_time(dsn: str) -> None:
 def test_a_function_that_may_read_a_table(dsn: str) -> None:
     """It is said, and goes through: whether it does, nobody can know."""
     function = "CREATE FUNCTION bill.one() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';"
-    built = build(dsn, days("coalesce(message.days, 0) + bill.one()"), LEGACY + function, ("expand",))
+    built = build(
+        dsn, days("coalesce(message.days, 0) + bill.one()"), LEGACY + function, ("expand",)
+    )
     script = (built.directory / "deploy" / "entitled_sync.sql").read_text()
     said: list[str] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -83,9 +87,9 @@ def test_joined_tables_have_an_index(dsn: str) -> None:
 
 def test_what_is_touched_has_an_index(dsn: str) -> None:
     """A drain looks up the key behind a row of a joined table."""
-    mapping = MAPPING.replace("columns: {id: integer}", "columns: {id: integer, name: text}").replace(
-        "touches: {id: person_id}\n    filter", "touches: {name: plan}\n    filter"
-    )
+    mapping = MAPPING.replace(
+        "columns: {id: integer}", "columns: {id: integer, name: text}"
+    ).replace("touches: {id: person_id}\n    filter", "touches: {name: plan}\n    filter")
     legacy = LEGACY + "CREATE INDEX ON bill.subscription (plan);"
     assert "no index of bill.person begins with (name)" in refused(dsn, mapping, legacy)
 
@@ -103,7 +107,9 @@ def test_no_aggregate_and_no_first(dsn: str) -> None:
 
 
 def test_an_ambiguous_name(dsn: str) -> None:
-    mapping = MAPPING.replace("columns: {talk_id: integer, day: date}", "columns: {id: integer, talk_id: integer}")
+    mapping = MAPPING.replace(
+        "columns: {talk_id: integer, day: date}", "columns: {id: integer, talk_id: integer}"
+    )
     said = refused(dsn, mapping.replace("count(DISTINCT day)", "count(DISTINCT id)"))
     assert 'column reference "id" is ambiguous' in said
 
@@ -116,18 +122,18 @@ def test_what_a_row_touches_reads_no_such_column(dsn: str) -> None:
 
 def test_a_key_that_the_source_alone_does_not_hold(dsn: str) -> None:
     """Rows without their name before the column: the trigger could not tell what to queue."""
-    from test_rows import LEGACY as profiles  # noqa: PLC0415
-    from test_rows import MAPPING as dimensions  # noqa: PLC0415
-
-    mapping = dimensions.replace("kind: part.key", "kind: lower(key)")
-    assert 'column "key" does not exist' in refused(dsn, mapping, profiles)
+    mapping = test_rows.MAPPING.replace("kind: part.key", "kind: lower(key)")
+    assert 'column "key" does not exist' in refused(dsn, mapping, test_rows.LEGACY)
 
 
 def test_a_trigger_that_fires_later(dsn: str) -> None:
-    legacy = PEOPLE + """
+    legacy = (
+        PEOPLE
+        + """
         CREATE FUNCTION shop.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER "~~last" BEFORE UPDATE ON shop.person FOR EACH ROW EXECUTE FUNCTION shop.f();
     """
+    )
     said = refused(dsn, RENAME, legacy)
     assert "triggers of shop.person may change a row after ~pgtandem_renamed_keep" in said
     build(dsn, RENAME + 'sync: {trigger: "~~~p"}\n', "")
@@ -158,7 +164,10 @@ def test_touches_of_nobody(dsn: str) -> None:
 def test_what_is_touched_cannot_be_computed(dsn: str) -> None:
     """The old application's write goes through; what failed is told."""
     mapping = MAPPING.replace("touches: {talk.id: talk_id}", "touches: {talk.id: talk_id * 2 / 2}")
-    legacy = LEGACY + "CREATE INDEX ON bill.message ((talk_id * 2 / 2)); DROP INDEX bill.message_expr_idx;"
+    legacy = (
+        LEGACY
+        + "CREATE INDEX ON bill.message ((talk_id * 2 / 2)); DROP INDEX bill.message_expr_idx;"
+    )
     build(dsn, mapping, legacy)
     call(dsn, "CALL pgtandem.backfill('entitled')")
     call(dsn, "ALTER TABLE bill.message DROP CONSTRAINT message_talk_id_fkey")
@@ -206,10 +215,19 @@ def test_a_key_is_settled_without_reading_a_whole_table(dsn: str) -> None:
         .replace("touches: {id: person_id}\n    filter", "touches: {name: plan}\n    filter")
         .replace("first: plan = 'monthly', started DESC\n    values: {plan: plan}", "values: {plan: max(plan)}")
     )  # fmt: skip
-    legacy = LEGACY + "CREATE INDEX ON bill.subscription (plan); CREATE UNIQUE INDEX ON bill.person (name);"
+    legacy = (
+        LEGACY
+        + "CREATE INDEX ON bill.subscription (plan); CREATE UNIQUE INDEX ON bill.person (name);"
+    )
     build(dsn, mapping, legacy)
-    call(dsn, "INSERT INTO bill.subscription SELECT n, 1, 'active', 'p' || n FROM generate_series(1000, 30000) AS n")
-    call(dsn, "ANALYZE bill.subscription; ANALYZE bill.person; ANALYZE bill.message; ANALYZE bill.talk")
+    call(
+        dsn,
+        "INSERT INTO bill.subscription SELECT n, 1, 'active', 'p' || n FROM generate_series(1000, 30000) AS n",
+    )
+    call(
+        dsn,
+        "ANALYZE bill.subscription; ANALYZE bill.person; ANALYZE bill.message; ANALYZE bill.talk",
+    )
     with psycopg.connect(dsn) as connection:
         plan: Any = connection.execute(
             "EXPLAIN SELECT * FROM pgtandem_entitled.image_of_key WHERE person_id = 7"

@@ -132,7 +132,8 @@ CREATE TABLE shop.person (
 ) PARTITION BY RANGE (id);
 CREATE TABLE shop.low PARTITION OF shop.person FOR VALUES FROM (0) TO (100);
 CREATE TABLE shop.high (
-    gone integer, state text NOT NULL DEFAULT 'new', last text, first text, price numeric(12, 2), full_name text,
+    gone integer, state text NOT NULL DEFAULT 'new', last text, first text, price numeric(12, 2),
+        full_name text,
     seen integer DEFAULT 0, cents integer, name text, id integer NOT NULL PRIMARY KEY
 );
 ALTER TABLE shop.high DROP COLUMN gone;
@@ -140,6 +141,7 @@ ALTER TABLE shop.person ATTACH PARTITION shop.high FOR VALUES FROM (100) TO (100
 INSERT INTO shop.person (id, name, cents)
 SELECT n, 'Ada ' || n, n FROM generate_series(1, 300) AS n;
 """
+
 
 @pytest.mark.parametrize("yaml", [RENAME, SPLIT], ids=["rename", "split"])
 def test_partitions_with_their_columns_in_another_order(dsn: str, yaml: str) -> None:
@@ -150,7 +152,13 @@ def test_partitions_with_their_columns_in_another_order(dsn: str, yaml: str) -> 
     built.deploy("backfill")
     assert differences(dsn, schema) == []
     call(dsn, "UPDATE shop.person SET name = 'Eve ' || id WHERE id IN (3, 103)")
-    call(dsn, "INSERT INTO shop.person (id, name) VALUES (9, 'New A'), (999, 'New A') ON CONFLICT (id) DO UPDATE SET name = excluded.name")
+    call(
+        dsn,
+        (
+            "INSERT INTO shop.person (id, name) VALUES (9, 'New A'), (999, 'New A') ON CONFLICT "
+            "(id) DO UPDATE SET name = excluded.name"
+        ),
+    )
     call(dsn, "UPDATE shop.person SET id = id + 500 WHERE id = 4")
     assert differences(dsn, schema) == []
     assert row(dsn, "name, cents, seen, state", 200) == ("Ada 200", 200, 0, "new")

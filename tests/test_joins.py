@@ -1,14 +1,12 @@
-"""Mappings over several tables, and from one row to several: in mode queued, with all guarantees."""
+"""Mappings over several tables: in mode queued, with all guarantees."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
-from helpers import Session
 from mappings import Built, build
 
 LEGACY = """
@@ -19,10 +17,12 @@ CREATE TABLE bill.subscription (
     status text, plan text, started date
 );
 CREATE INDEX ON bill.subscription (person_id);
-CREATE TABLE bill.talk (id integer PRIMARY KEY, person_id integer REFERENCES bill.person ON DELETE CASCADE);
+CREATE TABLE bill.talk (id integer PRIMARY KEY, person_id integer REFERENCES bill.person ON
+    DELETE CASCADE);
 CREATE INDEX ON bill.talk (person_id);
 CREATE TABLE bill.message (
-    id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE CASCADE, day date, note text
+    id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE CASCADE, day date,
+        note text
 );
 CREATE INDEX ON bill.message (talk_id);
 CREATE TABLE bill.entitlement (
@@ -101,7 +101,8 @@ def test_backfill_and_sync(entitled: Built) -> None:
         UPDATE bill.subscription SET status = 'active' WHERE id % 5 = 0;
         UPDATE bill.talk SET person_id = person_id % 100 + 1 WHERE id % 3 = 0;
         DELETE FROM bill.message WHERE id % 7 = 0;
-        INSERT INTO bill.message SELECT n, n % 400 + 1, '2026-01-01' FROM generate_series(5000, 5100) AS n;
+        INSERT INTO bill.message SELECT n, n % 400 + 1, '2026-01-01' FROM generate_series(5000,
+            5100) AS n;
         INSERT INTO bill.person VALUES (1000, 'new'), (1001, 'newer');
         DELETE FROM bill.person WHERE id IN (3, 1001);
         UPDATE bill.person SET id = 2000 WHERE id = 1000

@@ -1,5 +1,6 @@
 """Joins, rows and in place with every odd name and type, the whole road and back."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from typing import Any
@@ -94,7 +95,9 @@ def test_the_whole_road(dsn: str, kind: str, zone: str) -> None:
                 f"FROM {schema}.compared() WHERE NOT in_target"
             )
             keys = f"(SELECT jsonb_agg(key) FROM {schema}.compared() WHERE NOT in_target)"
-            assert run(f"SELECT in_source, in_target FROM {schema}.compared_keys({keys})") == [(True, False)]
+            assert run(f"SELECT in_source, in_target FROM {schema}.compared_keys({keys})") == [
+                (True, False)
+            ]
             run(f"CALL pgtandem.drain('nasty_{kind}')")
             assert differing() == []
             with pytest.raises(psycopg.Error) as refused:
@@ -102,6 +105,8 @@ def test_the_whole_road(dsn: str, kind: str, zone: str) -> None:
             assert refused.value.sqlstate == "TD014"
         assert run("SELECT sqlstate, message FROM pgtandem.sync_failure") == []
         if kind == "in_place":
-            levels = run(f'SELECT DISTINCT "level" FROM {SOURCE} WHERE "Id, Teil 1" < 200 ORDER BY 1')
+            levels = run(
+                f'SELECT DISTINCT "level" FROM {SOURCE} WHERE "Id, Teil 1" < 200 ORDER BY 1'
+            )
             assert [level for (level,) in levels] == ["50 % of a", "50 % of it's"]
     built.revert("backfill", "sync", "expand")

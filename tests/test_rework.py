@@ -431,7 +431,10 @@ joins:
 columns: {id: id, label: name, cents: "coalesce(sale.cents, 0)"}
 sync: {mode: queued, ways: forward}
 """
-PLAIN = SUMS.partition("joins:")[0] + 'columns: {id: id, label: name, cents: "0"}\nsync: {ways: forward}\n'
+PLAIN = (
+    SUMS.partition("joins:")[0]
+    + 'columns: {id: id, label: name, cents: "0"}\nsync: {ways: forward}\n'
+)
 SALES = """
 CREATE TABLE old_shop.sale (id bigint PRIMARY KEY, item_id bigint, cents integer);
 CREATE INDEX ON old_shop.sale (item_id);

@@ -10,7 +10,8 @@ from test_joins import call, differences
 
 LEGACY = """
 CREATE SCHEMA old; CREATE SCHEMA new;
-CREATE TABLE old.profile (user_id integer PRIMARY KEY, data jsonb, created timestamp DEFAULT '2025-01-01', seen integer);
+CREATE TABLE old.profile (user_id integer PRIMARY KEY, data jsonb, created timestamp DEFAULT
+    '2025-01-01', seen integer);
 CREATE TABLE new.dimension (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id integer NOT NULL, kind text NOT NULL,
     raw jsonb NOT NULL, unlocked boolean DEFAULT false, at timestamp, UNIQUE (user_id, kind)

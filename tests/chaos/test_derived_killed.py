@@ -1,5 +1,6 @@
 """Drains that look behind what was touched, and backfills in place: killed, and run again."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 import random
@@ -101,7 +102,9 @@ def test_backfill_in_place_killed(empty: Victim, what: str) -> None:
     victim = empty
     build(victim.dsn, worlds.RENAMED, worlds.PEOPLE)
     victim.execute("ALTER TABLE shop.person DISABLE TRIGGER USER")
-    victim.execute("INSERT INTO shop.person (id, name, pad) SELECT n, 'v' || n, repeat('x', 400) FROM generate_series(10, 20000) AS n")
+    victim.execute(
+        "INSERT INTO shop.person (id, name, pad) SELECT n, 'v' || n, repeat('x', 400) FROM generate_series(10, 20000) AS n"
+    )
 
     for name in ("write", "update", "moved", "keep"):
         victim.execute(f'ALTER TABLE shop.person ENABLE ALWAYS TRIGGER "~pgtandem_renamed_{name}"')
@@ -113,8 +116,12 @@ def test_backfill_in_place_killed(empty: Victim, what: str) -> None:
             f"SELECT copy_state = 'complete' OR blocks_done > {share} * blocks AND blocks > 0 "
             "FROM pgtandem.progress"
         )
-        victim.execute("UPDATE shop.person SET full_name = 'new' WHERE id % 1000 = 0 AND full_name IS NULL")
-        victim.execute("UPDATE shop.person SET name = 'old' WHERE id % 1000 = 1 AND full_name IS NULL")
+        victim.execute(
+            "UPDATE shop.person SET full_name = 'new' WHERE id % 1000 = 0 AND full_name IS NULL"
+        )
+        victim.execute(
+            "UPDATE shop.person SET name = 'old' WHERE id % 1000 = 1 AND full_name IS NULL"
+        )
         victim.kill(what, program)
     victim.execute("CALL pgtandem.backfill('renamed')")
     agree(victim, "renamed")

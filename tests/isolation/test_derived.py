@@ -1,5 +1,6 @@
 """Joins, rows and in place: exact interleavings of writers, drains and chunks."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ SETTLE = "settle(jsonb)"
 def make_derived(make_database: Callable[..., str], engine_template: str) -> Iterator[Any]:
     """Make a world of a mapping."""
     with ExitStack() as stack:
-        yield lambda mapping, legacy: Derived(make_database(engine_template), stack, mapping, legacy)
+        yield lambda mapping, legacy: Derived(
+            make_database(engine_template), stack, mapping, legacy
+        )
 
 
 @pytest.fixture
@@ -115,7 +118,9 @@ def test_chunk_overwrites_with_an_older_image(sums: Derived, level: str) -> None
 
 @pytest.mark.parametrize("first", ["message", "move"])
 @pytest.mark.parametrize("between", ["a drain", "no drain"])
-def test_talk_moves_while_a_message_comes(sums: Derived, level: str, first: str, between: str) -> None:
+def test_talk_moves_while_a_message_comes(
+    sums: Derived, level: str, first: str, between: str
+) -> None:
     """The message's talk moves to another person, and neither writer sees the other."""
     world = sums
     world.backfill()
@@ -221,8 +226,12 @@ def test_replicated_rows_of_joined_tables(sums: Derived) -> None:
 
 def partitioned(legacy: str) -> str:
     """The source and the payments by ranges of their keys, one partition with another layout."""
-    person, payment = "CREATE TABLE bill.person (id integer PRIMARY KEY", "CREATE TABLE bill.payment ("
-    assert person in legacy and payment in legacy
+    person, payment = (
+        "CREATE TABLE bill.person (id integer PRIMARY KEY",
+        "CREATE TABLE bill.payment (",
+    )
+    assert person in legacy
+    assert payment in legacy
     return (
         legacy.replace(
             ") WITH (fillfactor = 10);",
@@ -381,7 +390,9 @@ def test_row_that_is_not_copied_yet_moves(renamed: Derived, level: str) -> None:
     """An update of a column that nobody maps takes it behind the chunks: it goes copied."""
     world = renamed
     world.list_chunks()
-    world.owner.run("INSERT INTO shop.person (id, name) SELECT n, 'v' FROM generate_series(10, 300) AS n")
+    world.owner.run(
+        "INSERT INTO shop.person (id, name) SELECT n, 'v' FROM generate_series(10, 300) AS n"
+    )
     writer = start(world.old(), level)
     writer.run("UPDATE shop.person SET pad = repeat('y', 2000) WHERE id = 1")
     writer.run("COMMIT")
@@ -391,7 +402,9 @@ def test_row_that_is_not_copied_yet_moves(renamed: Derived, level: str) -> None:
     world.settled()
 
 
-def test_new_applications_value_of_a_row_that_is_not_copied_yet(renamed: Derived, level: str) -> None:
+def test_new_applications_value_of_a_row_that_is_not_copied_yet(
+    renamed: Derived, level: str
+) -> None:
     world = renamed
     writer = start(world.new(), level)
     writer.run("UPDATE shop.person SET full_name = 'new' WHERE id = 1")

@@ -1,5 +1,6 @@
 """Rules 1 to 3 for what is made of several tables, of several rows, and in place."""
 
+# ruff: noqa: E501 - a case a line
 from __future__ import annotations
 
 import pytest
