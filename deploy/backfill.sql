@@ -133,20 +133,17 @@ BEGIN
             RETURN;
         END IF;
         PERFORM pgtandem._worker_waits(NULL);
-        -- Entries queued from here on belong to transactions that see every chunk.
+        -- Entries queued from here on are of those who see every chunk, or of what was touched.
         p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
         p_step.stage := 'resolve';
     ELSIF p_step.stage = 'resolve' THEN
         IF pgtandem._resolve_touches(p_mapping, p_step.upto) = 0
            AND NOT EXISTS (SELECT FROM pgtandem.recheck
                            WHERE mapping = p_mapping AND via IS NOT NULL AND id <= p_step.upto) THEN
-            -- What these touched is queued behind them.
             p_step.upto := (SELECT max(id) FROM pgtandem.recheck WHERE mapping = p_mapping);
             p_step.stage := 'drain';
-            p_step.wait := 0;
-        ELSE
-            p_step.wait := 0.02;  -- perhaps a drain has them in its hands
         END IF;
+        p_step.wait := CASE p_step.stage WHEN 'drain' THEN 0 ELSE 0.02 END;
     ELSIF p_step.stage = 'drain' THEN
         SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, NULL, p_step.upto);
         IF v_batch.settled = 0 THEN
@@ -207,10 +204,10 @@ BEGIN
     ELSIF v_sweep = 'remove' THEN
         EXECUTE format('SELECT %I.queue_extra()', 'pgtandem_' || p_mapping);
     ELSE
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I.compared() AS c WHERE NOT c.in_source '
-                       'AND NOT EXISTS (SELECT FROM pgtandem.recheck AS r '
-                       'WHERE r.mapping = $1 AND r.key IN '
-                       '(c.key, pgtandem._settled_at_once($1, c.key))))', 'pgtandem_' || p_mapping)
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.compared() AS c WHERE NOT c.in_source AND '
+                       'NOT EXISTS (SELECT FROM pgtandem.recheck AS r WHERE r.mapping = $1 AND '
+                       'r.key IN (c.key, pgtandem._settled_at_once($1, c.key))))',
+                       'pgtandem_' || p_mapping)
         INTO v_found USING p_mapping;
         IF v_found THEN
             RETURN 'extra';

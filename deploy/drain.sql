@@ -108,23 +108,41 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 -- A queue that has just become long has no statistics yet: do not read and sort all of it a batch.
 SET enable_sort = off
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
-    SELECT r.id, r.key
-    FROM pgtandem.recheck AS r
-    WHERE r.mapping = p_mapping
-      AND r.side = 'target'
-      AND r.via IS NULL
-      AND r.not_before <= clock_timestamp()
-      AND (p_reason IS NULL OR r.reason = p_reason)
-      AND (p_upto IS NULL OR r.id <= p_upto)
-      AND (NOT p_keep_gone OR r.reason <> 'gone')
-    ORDER BY r.id
-    LIMIT 100
-    FOR UPDATE SKIP LOCKED;
+    WITH oldest AS MATERIALIZED (
+        SELECT r.id, r.key
+        FROM pgtandem.recheck AS r
+        WHERE r.mapping = p_mapping
+          AND r.side = 'target'
+          AND r.via IS NULL
+          AND r.not_before <= clock_timestamp()
+          AND (p_reason IS NULL OR r.reason = p_reason)
+          AND (p_upto IS NULL OR r.id <= p_upto)
+          AND (NOT p_keep_gone OR r.reason <> 'gone')
+        ORDER BY r.id
+        LIMIT 100
+        FOR UPDATE SKIP LOCKED
+    ), same_keys AS MATERIALIZED (
+        SELECT r.id, r.key
+        FROM (SELECT DISTINCT o.key FROM oldest AS o) AS k
+        JOIN pgtandem.recheck AS r ON r.mapping = p_mapping AND r.key = k.key
+        WHERE r.side = 'target'
+          AND r.via IS NULL
+          AND r.attempts = 0
+          AND (p_reason IS NULL OR r.reason = p_reason)
+          AND (p_upto IS NULL OR r.id <= p_upto)
+          AND (NOT p_keep_gone OR r.reason <> 'gone')
+        FOR UPDATE OF r SKIP LOCKED
+    )
+    SELECT * FROM oldest UNION SELECT * FROM same_keys;
 $$;
 COMMENT ON FUNCTION pgtandem._due(text, text, bigint, boolean) IS
     'Locks the first 100 entries that are due and that no other session works on (of one reason, '
-    'with an id up to p_upto, without those of images that are gone, where given).';
+    'with an id up to p_upto, without those of images that are gone, where given), and whatever '
+    'else is queued of their keys by now, which is settled with them.';
 
 CREATE FUNCTION pgtandem._drain_batch(
     p_mapping   text,

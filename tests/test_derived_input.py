@@ -1,5 +1,6 @@
 """Joins, rows and in place that a deploy refuses, and values that the old application may write."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import test_rows
 from mappings import build
 from test_in_place import LEGACY as PEOPLE
 from test_in_place import RENAME
@@ -120,11 +122,8 @@ def test_what_a_row_touches_reads_no_such_column(dsn: str) -> None:
 
 def test_a_key_that_the_source_alone_does_not_hold(dsn: str) -> None:
     """Rows without their name before the column: the trigger could not tell what to queue."""
-    from test_rows import LEGACY as profiles  # noqa: PLC0415
-    from test_rows import MAPPING as dimensions  # noqa: PLC0415
-
-    mapping = dimensions.replace("kind: part.key", "kind: lower(key)")
-    assert 'column "key" does not exist' in refused(dsn, mapping, profiles)
+    mapping = test_rows.MAPPING.replace("kind: part.key", "kind: lower(key)")
+    assert 'column "key" does not exist' in refused(dsn, mapping, test_rows.LEGACY)
 
 
 def test_a_trigger_that_fires_later(dsn: str) -> None:

@@ -152,7 +152,8 @@ CREATE TABLE shop.person (
 ) PARTITION BY RANGE (id);
 CREATE TABLE shop.low PARTITION OF shop.person FOR VALUES FROM (0) TO (100);
 CREATE TABLE shop.high (
-    gone integer, state text NOT NULL DEFAULT 'new', last text, first text, price numeric(12, 2), full_name text,
+    gone integer, state text NOT NULL DEFAULT 'new', last text, first text, price numeric(12, 2),
+        full_name text,
     seen integer DEFAULT 0, cents integer, name text, id integer NOT NULL PRIMARY KEY
 );
 ALTER TABLE shop.high DROP COLUMN gone;
@@ -173,7 +174,10 @@ def test_partitions_with_their_columns_in_another_order(dsn: str, yaml: str) -> 
     call(dsn, "UPDATE shop.person SET name = 'Eve ' || id WHERE id IN (3, 103)")
     call(
         dsn,
-        "INSERT INTO shop.person (id, name) VALUES (9, 'New A'), (999, 'New A') ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+        (
+            "INSERT INTO shop.person (id, name) VALUES (9, 'New A'), (999, 'New A') ON CONFLICT "
+            "(id) DO UPDATE SET name = excluded.name"
+        ),
     )
     call(dsn, "UPDATE shop.person SET id = id + 500 WHERE id = 4")
     assert differences(dsn, schema) == []

@@ -1,5 +1,6 @@
 """Joins, rows and in place with every odd name and type, the whole road and back."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,6 @@
 """Mistakes in mappings with joins, with rows, in place: each with its line, and what was meant."""
 
+# ruff: noqa: E501 - a case a line
 from __future__ import annotations
 
 from pathlib import Path
@@ -138,8 +139,8 @@ CASES = [
     (PLACE, "  id: id\n", "  id: id + 1\n", 11, 'key: where the target is the source, "id" is itself'),
     (PLACE, "full: name", "full: {from: name, unset: full = ''}", 12, "columns.full: unset is for initial columns"),
     (PLACE, "key: [id]", "rows: {part: SELECT 1}\nkey: [id]", 9, "rows: not where the target is the source itself"),
-    (PLACE, "key: [id]", "joins: {boss: {table: b.person, columns: {id: integer, full: text}, touches: {id: id}, "
-     "values: {full: max(full)}}}\nkey: [id]", 9, "joins.boss: it reads full, which the mapping writes"),
+    (PLACE, "key: [id]", ("joins: {boss: {table: b.person, columns: {id: integer, full: text}, touches: {id: id}, "
+     "values: {full: max(full)}}}\nkey: [id]"), 9, "joins.boss: it reads full, which the mapping writes"),
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Worlds of joins, rows and in place, for exact interleavings."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from contextlib import ExitStack
@@ -11,10 +12,13 @@ from mappings import build
 
 JOINED = """
 CREATE SCHEMA bill;
-CREATE TABLE bill.person (id integer PRIMARY KEY, name text, seen integer DEFAULT 0) WITH (fillfactor = 10);
-CREATE TABLE bill.talk (id integer PRIMARY KEY, person_id integer REFERENCES bill.person ON DELETE CASCADE);
+CREATE TABLE bill.person (id integer PRIMARY KEY, name text, seen integer DEFAULT 0) WITH
+    (fillfactor = 10);
+CREATE TABLE bill.talk (id integer PRIMARY KEY, person_id integer REFERENCES bill.person ON
+    DELETE CASCADE);
 CREATE INDEX ON bill.talk (person_id);
-CREATE TABLE bill.message (id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE CASCADE, day integer);
+CREATE TABLE bill.message (id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE
+    CASCADE, day integer);
 CREATE INDEX ON bill.message (talk_id);
 CREATE TABLE bill.payment (id integer PRIMARY KEY, person_id integer, amount integer);
 CREATE INDEX ON bill.payment (person_id);
@@ -53,7 +57,8 @@ sync: {mode: queued, ways: forward}
 PROFILES = """
 CREATE SCHEMA old; CREATE SCHEMA new;
 CREATE TABLE old.profile (id integer PRIMARY KEY, data jsonb) WITH (fillfactor = 10);
-CREATE TABLE new.part (id integer, kind text, value jsonb, own text DEFAULT 'new', PRIMARY KEY (id, kind));
+CREATE TABLE new.part (id integer, kind text, value jsonb, own text DEFAULT 'new', PRIMARY KEY
+    (id, kind));
 INSERT INTO old.profile VALUES (1, '{"a": 1, "b": 2}'), (2, '{"a": 1}');
 GRANT USAGE ON SCHEMA old, new TO old_app, new_app;
 GRANT ALL ON ALL TABLES IN SCHEMA old, new TO old_app, new_app;
@@ -71,7 +76,8 @@ sync: {mode: queued, ways: forward}
 PEOPLE = """
 CREATE SCHEMA shop;
 CREATE TABLE shop.person (
-    id integer PRIMARY KEY, name text, seen integer DEFAULT 0, full_name text, pad text DEFAULT repeat('x', 10)
+    id integer PRIMARY KEY, name text, seen integer DEFAULT 0, full_name text, pad text DEFAULT
+        repeat('x', 10)
 ) WITH (fillfactor = 100);
 INSERT INTO shop.person (id, name) SELECT n, 'v' || n FROM generate_series(1, 3) AS n;
 GRANT USAGE ON SCHEMA shop TO old_app, new_app;

@@ -1,5 +1,6 @@
 """Joins, rows and in place: exact interleavings of writers, drains and chunks."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -229,7 +230,8 @@ def partitioned(legacy: str) -> str:
         "CREATE TABLE bill.person (id integer PRIMARY KEY",
         "CREATE TABLE bill.payment (",
     )
-    assert person in legacy and payment in legacy
+    assert person in legacy
+    assert payment in legacy
     return (
         legacy.replace(
             ") WITH (fillfactor = 10);",

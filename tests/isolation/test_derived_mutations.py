@@ -1,5 +1,6 @@
-"""Each protection of joins, rows and in place taken away: the interleaving for it must then fail."""
+"""Each protection of joins, rows and in place taken away: its interleaving must then fail."""
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,9 +1,10 @@
-"""Mappings of several tables, of several rows, and in place, under random writes of several sessions.
+"""Mappings of several tables, of several rows, and in place, under random writes.
 
 Each shape brings the statements of its applications and, written by hand, the queries that say what
 its target should hold: independent of the mapping, so never derived from it.
 """
 
+# ruff: noqa: E501 - a statement a line
 from __future__ import annotations
 
 import time
@@ -75,7 +76,8 @@ JOINED = """
 CREATE SCHEMA bill;
 CREATE TABLE bill.tariff (code text PRIMARY KEY, level integer);
 CREATE TABLE bill.person (
-    id integer PRIMARY KEY, email text UNIQUE, tariff text, away boolean DEFAULT false, seen integer DEFAULT 0
+    id integer PRIMARY KEY, email text UNIQUE, tariff text, away boolean DEFAULT false, seen
+        integer DEFAULT 0
 ) WITH (fillfactor = 10);
 CREATE INDEX ON bill.person (tariff);
 CREATE TABLE bill.talk (
@@ -83,7 +85,8 @@ CREATE TABLE bill.talk (
 );
 CREATE INDEX ON bill.talk (person_id);
 CREATE TABLE bill.message (
-    id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE CASCADE ON UPDATE CASCADE,
+    id integer PRIMARY KEY, talk_id integer REFERENCES bill.talk ON DELETE CASCADE ON UPDATE
+        CASCADE,
     day integer, note text
 );
 CREATE INDEX ON bill.message (talk_id);
@@ -94,7 +97,8 @@ CREATE INDEX ON bill.payment (person_id);
 CREATE TABLE bill.mail (id integer PRIMARY KEY, "to" varchar(20), words integer);
 CREATE INDEX ON bill.mail ("to");
 CREATE TABLE bill.sum (
-    person_id integer PRIMARY KEY, days bigint, last text, paid numeric, plan text, mails bigint, level integer,
+    person_id integer PRIMARY KEY, days bigint, last text, paid numeric, plan text, mails bigint,
+        level integer,
     loudest integer, used integer DEFAULT 0
 );
 INSERT INTO bill.tariff VALUES ('a', 1), ('b', 2);
@@ -202,7 +206,10 @@ def joined() -> Derived:
         _shape("joined", JOINED, JOINS),
         _one(
             "INSERT INTO bill.person VALUES ({p}, 'm{p}', {f})",
-            "INSERT INTO bill.person VALUES ({p}, 'm{p}', {f}) ON CONFLICT (id) DO UPDATE SET away = NOT person.away",
+            (
+                "INSERT INTO bill.person VALUES ({p}, 'm{p}', {f}) ON CONFLICT (id) DO UPDATE "
+                "SET away = NOT person.away"
+            ),
             "DELETE FROM bill.person WHERE id = {p}",
             "UPDATE bill.person SET id = {p} WHERE id = {p}",
             "UPDATE bill.person SET email = 'm{p}' WHERE id = {p}",
@@ -216,7 +223,10 @@ def joined() -> Derived:
             "UPDATE bill.talk SET id = {t} WHERE id = {t}",
             "UPDATE bill.talk SET person_id = NULL WHERE id = {t}",
             "DELETE FROM bill.talk WHERE id = {t}",
-            "INSERT INTO bill.message SELECT n, {t}, {s}, 'n{s}' FROM generate_series(1, 9) AS n ON CONFLICT DO NOTHING",
+            (
+                "INSERT INTO bill.message SELECT n, {t}, {s}, 'n{s}' FROM generate_series(1, 9) "
+                "AS n ON CONFLICT DO NOTHING"
+            ),
             "INSERT INTO bill.message VALUES ({t}, {t}, {s}, 'x{s}')",
             "UPDATE bill.message SET talk_id = {t}, day = {s} WHERE id = {t}",
             "UPDATE bill.message SET note = 'n{s}' WHERE id IN ({t}, {t})",
@@ -248,13 +258,16 @@ def joined() -> Derived:
 
 PROFILES = """
 CREATE SCHEMA old; CREATE SCHEMA new;
-CREATE TABLE old.profile (a integer, b text, data jsonb, gone boolean DEFAULT false, seen integer, PRIMARY KEY (a, b))
+CREATE TABLE old.profile (a integer, b text, data jsonb, gone boolean DEFAULT false, seen
+    integer, PRIMARY KEY (a, b))
 WITH (fillfactor = 10);
 CREATE TABLE new.part (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text NOT NULL, b text NOT NULL, a integer NOT NULL,
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), kind text NOT NULL, b text NOT NULL, a integer
+        NOT NULL,
     value jsonb, at integer, own text DEFAULT 'new', UNIQUE (a, b, kind)
 );
-INSERT INTO old.profile SELECT n, 'x', jsonb_build_object('k', n, 'l', 1, 'other', n) FROM generate_series(1, 3) AS n;
+INSERT INTO old.profile SELECT n, 'x', jsonb_build_object('k', n, 'l', 1, 'other', n) FROM
+    generate_series(1, 3) AS n;
 INSERT INTO new.part (a, b, kind, value) VALUES (1, 'x', 'mine', '0'), (9, 'x', 'mine', '0');
 """
 
@@ -283,7 +296,8 @@ sync: {mode: queued, ways: forward}
 PARTS_WRONG = """
 SELECT coalesce(e.a, t.a), e, t
 FROM (SELECT p.a, p.b, j.key AS kind, j.value
-      FROM old.profile p, jsonb_each(p.data) j WHERE p.gone = false AND j.key = ANY ('{k,l,m}')) AS e
+      FROM old.profile p, jsonb_each(p.data) j WHERE p.gone = false AND j.key = ANY ('{k,l,m}'))
+          AS e
 FULL JOIN (SELECT a, b, kind, value FROM new.part WHERE kind <> 'mine') AS t
   ON (t.a, t.b, t.kind) = (e.a, e.b, e.kind)
 WHERE e IS DISTINCT FROM t
@@ -298,7 +312,10 @@ def parts() -> Derived:
         _shape("parts", PROFILES, PARTS),
         _one(
             "INSERT INTO old.profile VALUES ({a}, {b}, {d})",
-            "INSERT INTO old.profile VALUES ({a}, {b}, {d}) ON CONFLICT (a, b) DO UPDATE SET data = excluded.data",
+            (
+                "INSERT INTO old.profile VALUES ({a}, {b}, {d}) ON CONFLICT (a, b) DO UPDATE "
+                "SET data = excluded.data"
+            ),
             "UPDATE old.profile SET data = {d} WHERE a = {a}",
             "UPDATE old.profile SET data = data - {k} WHERE a IN ({a}, {a})",
             "UPDATE old.profile SET data = data || {d}",
@@ -309,7 +326,8 @@ def parts() -> Derived:
             "DELETE FROM old.profile WHERE a = {a}",
             "WITH gone AS (DELETE FROM old.profile WHERE a = {a} RETURNING *) "
             "INSERT INTO old.profile SELECT a, b, {d}, gone, seen FROM gone",
-            a=("1", "2", "3", "4"), b=("'x'", "'y'"), k=("'k'", "'l'", "'m'"), g=("true", "false", "NULL"),
+            a=("1", "2", "3", "4"), b=("'x'", "'y'"), k=("'k'", "'l'", "'m'"), g=("true",
+                "false", "NULL"),
             d=("NULL", "'{}'", """'{"k": 1}'""", """'{"k": 2, "l": null}'""",
                """'{"l": {"k": 3}, "m": "x", "other": 1}'"""),
         ),
@@ -327,10 +345,13 @@ def parts() -> Derived:
 PEOPLE = """
 CREATE SCHEMA shop;
 CREATE TABLE shop.person (
-    id integer PRIMARY KEY, name text, cents integer, seen integer DEFAULT 0, out boolean DEFAULT false,
-    full_name text, price numeric(12, 2), first text, last text, level text NOT NULL DEFAULT 'none', nick text
+    id integer PRIMARY KEY, name text, cents integer, seen integer DEFAULT 0, out boolean DEFAULT
+        false,
+    full_name text, price numeric(12, 2), first text, last text, level text NOT NULL DEFAULT
+        'none', nick text
 ) WITH (fillfactor = 10);
-INSERT INTO shop.person (id, name, cents) VALUES (1, 'Ada L', 1), (2, NULL, NULL), (3, 'Bo', 0), (4, 'C D E', -5);
+INSERT INTO shop.person (id, name, cents) VALUES (1, 'Ada L', 1), (2, NULL, NULL), (3, 'Bo', 0),
+    (4, 'C D E', -5);
 """
 
 IN_PLACE = """
@@ -340,13 +361,15 @@ source:
   columns: {id: integer, name: text, cents: integer, nick: text, out: boolean}
 target:
   table: shop.person
-  columns: {id: integer, full_name: text, price: "numeric(12, 2)", first: text, last: text, level: text}
+  columns: {id: integer, full_name: text, price: "numeric(12, 2)", first: text, last: text,
+      level: text}
 key: [id]
 columns:
   id: id
   full_name: nick
   price: {from: cents / 100.0, back: {cents: price * 100}}
-  first: {from: "split_part(name, ' ', 1)", back: {name: "first || coalesce(' ' || nullif(last, ''), '')"}}
+  first: {from: "split_part(name, ' ', 1)", back: {name:
+      "first || coalesce(' ' || nullif(last, ''), '')"}}
   last: {from: "substr(name, length(split_part(name, ' ', 1)) + 2)", back: none}
   level: {from: "CASE WHEN cents > 0 THEN 'payer' ELSE 'none' END", back: none}
 sync: {mode: MODE, ways: both}
@@ -359,16 +382,26 @@ WHERE CONDITION AND (
    OR price IS DISTINCT FROM round(cents / 100.0, 2)
    OR first IS DISTINCT FROM (CASE WHEN name IS NOT NULL THEN (string_to_array(name, ' '))[1] END)
       AND NOT (name = '' AND first = '')
-   OR last IS DISTINCT FROM (CASE WHEN position(' ' IN name) > 0 THEN substr(name, position(' ' IN name) + 1)
+   OR last IS DISTINCT FROM (CASE WHEN position(' ' IN name) > 0 THEN substr(name, position(' '
+       IN name) + 1)
                                   WHEN name IS NOT NULL THEN '' END)
    OR level IS DISTINCT FROM (CASE WHEN cents > 0 THEN 'payer' ELSE 'none' END))
 """
 
 OLD_PERSON = _one(
     "INSERT INTO shop.person (id, name, cents) VALUES ({p}, {n}, {c})",
-    "INSERT INTO shop.person (id, nick) VALUES ({p}, {n}) ON CONFLICT (id) DO UPDATE SET nick = excluded.nick, cents = {c}",
-    "INSERT INTO shop.person (id, name) VALUES ({p}, {n}) ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-    "INSERT INTO shop.person (id, name, cents) SELECT n, {n}, {c} FROM generate_series(1, 6) AS n ON CONFLICT DO NOTHING",
+    (
+        "INSERT INTO shop.person (id, nick) VALUES ({p}, {n}) ON CONFLICT (id) DO UPDATE SET "
+        "nick = excluded.nick, cents = {c}"
+    ),
+    (
+        "INSERT INTO shop.person (id, name) VALUES ({p}, {n}) ON CONFLICT (id) DO UPDATE SET "
+        "name = excluded.name"
+    ),
+    (
+        "INSERT INTO shop.person (id, name, cents) SELECT n, {n}, {c} FROM generate_series(1, "
+        "6) AS n ON CONFLICT DO NOTHING"
+    ),
     "UPDATE shop.person SET name = {n} WHERE id = {p}",
     "UPDATE shop.person SET name = {n}, cents = {c}, nick = {n} WHERE id IN ({p}, {p})",
     "UPDATE shop.person SET cents = {c}",
@@ -423,9 +456,11 @@ def filtered() -> Derived:
 STAGED = """
 CREATE SCHEMA vibe;
 CREATE TABLE vibe.person (
-    id integer PRIMARY KEY, name text, seen integer DEFAULT 0, stage text NOT NULL DEFAULT 'new', active integer, total integer
+    id integer PRIMARY KEY, name text, seen integer DEFAULT 0, stage text NOT NULL DEFAULT 'new',
+        active integer, total integer
 ) WITH (fillfactor = 10);
-CREATE TABLE vibe.payment (id integer PRIMARY KEY, person_id integer REFERENCES vibe.person ON DELETE CASCADE, amount integer);
+CREATE TABLE vibe.payment (id integer PRIMARY KEY, person_id integer REFERENCES vibe.person ON
+    DELETE CASCADE, amount integer);
 CREATE INDEX ON vibe.payment (person_id);
 INSERT INTO vibe.person (id, name) SELECT n, 'p' || n FROM generate_series(1, 4) AS n;
 INSERT INTO vibe.payment SELECT n, n % 4 + 1, n % 3 FROM generate_series(1, 8) AS n;

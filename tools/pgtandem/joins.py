@@ -123,7 +123,7 @@ def _keyed(value: str, declared: str) -> str:
 
 
 def _cast(expression: str, declared: str) -> str:
-    """A cast that keeps the value; what is padded with blanks stays of the type that ignores them."""
+    """A cast that keeps the value; what is padded with blanks keeps the type that ignores them."""
     if sqltext.base_type(declared) == "bpchar":
         return f"{expression}::bpchar"
     return sqltext.cast(expression, declared)
@@ -160,8 +160,7 @@ def _sql_join(document: Document, name: str) -> SqlJoin:
                 else f"({sqltext.closed(expression)})",
                 plain=plain,
                 queued=join.columns[expression] if plain else columns[column],
-                same=not plain
-                or not sqltext.needs_cast(join.columns[expression], columns[column]),
+                same=not plain or not sqltext.needs_cast(join.columns[expression], columns[column]),
             )
         )
     return SqlJoin(

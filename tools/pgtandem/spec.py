@@ -800,7 +800,9 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
                     (*where, "columns", column), f"{column!r} is no name of a column, or too long"
                 )
         if not join.values and not any(
-            touched(document, key)[0] == name for other in document.joins.values() for key in other.touches
+            touched(document, key)[0] == name
+            for other in document.joins.values()
+            for key in other.touches
         ):
             mistakes.add(
                 where, f"joins.{name}: it has no values, and no other join goes through it"
@@ -810,32 +812,38 @@ def _check_joins(document: Document, mistakes: _Mistakes) -> None:
         if len(ways) > 1:
             mistakes.add((*where, "touches"), f"joins.{name}.touches: it leads two ways at once")
             continue
-        for key in join.touches:
-            through, column = touched(document, key)
-            known = document.source.columns
-            if through and through not in document.joins:
-                mistakes.add(
-                    (*where, "touches", key),
-                    f'joins.{name}.touches: no join "{through}"{nearest(through, document.joins)}',
-                )
-                continue
-            known = document.joins[through].columns if through else known
-            declared = [known.get(column, ""), join.columns.get(join.touches[key], "")]
-            for no_key in filter(_is_no_key, declared):
-                mistakes.add(
-                    (*where, "touches", key),
-                    f"joins.{name}.touches: {no_key} is not for finding rows by",
-                )
-            if column not in known:
-                mistakes.add(
-                    (*where, "touches", key),
-                    f'joins.{name}.touches: {through or "the source"} has no column "{column}"'
-                    f"{nearest(column, known)}",
-                )
+        _check_touches(document, name, mistakes)
         if _goes_round(document, name):
             mistakes.add((*where, "touches"), f"joins.{name}.touches: it never reaches the source")
         if join.first and not join.values:
             mistakes.add((*where, "first"), f"joins.{name}.first: of what? It has no values")
+
+
+def _check_touches(document: Document, name: str, mistakes: _Mistakes) -> None:
+    """What a row of a joined table belongs to is there, and can be found."""
+    join = document.joins[name]
+    for key in join.touches:
+        through, column = touched(document, key)
+        known = document.source.columns
+        if through and through not in document.joins:
+            mistakes.add(
+                ("joins", name, "touches", key),
+                f'joins.{name}.touches: no join "{through}"{nearest(through, document.joins)}',
+            )
+            continue
+        known = document.joins[through].columns if through else known
+        types = [known.get(column, ""), join.columns.get(join.touches[key], "")]
+        for no_key in filter(_is_no_key, types):
+            mistakes.add(
+                ("joins", name, "touches", key),
+                f"joins.{name}.touches: {no_key} is not for finding rows by",
+            )
+        if column not in known:
+            mistakes.add(
+                ("joins", name, "touches", key),
+                f'joins.{name}.touches: {through or "the source"} has no column "{column}"'
+                f"{nearest(column, known)}",
+            )
 
 
 def _is_no_key(declared: str) -> bool:
@@ -846,7 +854,7 @@ def _is_no_key(declared: str) -> bool:
 def _check_values(document: Document, name: str, mistakes: _Mistakes) -> None:
     """What is read of a joined table: columns with a name, the same whatever the order of rows."""
     join, where = document.joins[name], ("joins", name)
-    texts = {
+    texts: dict[tuple[str, ...], str | None] = {
         (*where, "filter"): join.filter,
         (*where, "first"): join.first,
         **{(*where, "touches", key): text for key, text in join.touches.items()},
@@ -899,7 +907,9 @@ def _check_members(document: Document, mistakes: _Mistakes) -> None:
                 if text is None or text in document.source.columns:
                     continue
                 for member in sqltext.members(text, other):
-                    if member in join.values or member is None and other in document.source.columns:
+                    if member in join.values or (
+                        member is None and other in document.source.columns
+                    ):
                         continue
                     said = (
                         f'joins.{other} has no value "{member}"{nearest(member, join.values)}'
@@ -1000,6 +1010,18 @@ def _check_in_place(document: Document, columns: tuple[Column, ...], mistakes: _
                 f"columns.{column.name}: it reads {own[0]}, which the mapping writes; that is for "
                 "sync.ways: none",
             )
+    _check_joined_to_itself(document, written, mistakes)
+    filtered = sqltext.mentioned(document.source.filter or "", written)
+    if filtered and document.sync.ways != "none":
+        mistakes.add(
+            ("source", "filter"),
+            f"source.filter: it reads {filtered[0]}, which the mapping writes; that is for "
+            "sync.ways: none",
+        )
+
+
+def _check_joined_to_itself(document: Document, written: list[str], mistakes: _Mistakes) -> None:
+    """A join of the table that is its own target reads nothing that the mapping writes."""
     for name, join in document.joins.items():
         same = sqltext.split_name(join.table) == sqltext.split_name(document.source.table)
         texts = [*join.values.values(), *join.touches.values(), join.filter or "", join.first or ""]
@@ -1008,13 +1030,6 @@ def _check_in_place(document: Document, columns: tuple[Column, ...], mistakes: _
             mistakes.add(
                 ("joins", name), f"joins.{name}: it reads {own[0]}, which the mapping writes"
             )
-    filtered = sqltext.mentioned(document.source.filter or "", written)
-    if filtered and document.sync.ways != "none":
-        mistakes.add(
-            ("source", "filter"),
-            f"source.filter: it reads {filtered[0]}, which the mapping writes; that is for "
-            "sync.ways: none",
-        )
 
 
 def _check_back(document: Document, columns: tuple[Column, ...], mistakes: _Mistakes) -> None:

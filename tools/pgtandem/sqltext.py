@@ -138,7 +138,7 @@ def mentioned(expression: str, columns: Iterable[str]) -> list[str]:
 
 
 def members(expression: str, name: str) -> list[str | None]:
-    """What an expression reads of a row called `name`: columns (name.column), None for all of it."""
+    """What an expression reads of a row called `name`: its columns, None for all of it."""
     found: list[str | None] = []
     tokens = [m for m in TOKEN.finditer(expression) if not m["string"] and not m["comment"]]
     for token in tokens:
