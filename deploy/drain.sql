@@ -109,8 +109,6 @@ SET search_path = pg_catalog, pg_temp
 -- A queue that has just become long has no statistics yet: do not read and sort all of it a batch.
 SET enable_sort = off
 SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 AS $$
     WITH oldest AS MATERIALIZED (
         SELECT r.id, r.key
@@ -126,16 +124,21 @@ AS $$
         LIMIT 100
         FOR UPDATE SKIP LOCKED
     ), same_keys AS MATERIALIZED (
-        SELECT r.id, r.key
+        SELECT l.id, l.key
         FROM (SELECT DISTINCT o.key FROM oldest AS o) AS k
-        JOIN pgtandem.recheck AS r ON r.mapping = p_mapping AND r.key = k.key
-        WHERE r.side = 'target'
-          AND r.via IS NULL
-          AND r.attempts = 0
-          AND (p_reason IS NULL OR r.reason = p_reason)
-          AND (p_upto IS NULL OR r.id <= p_upto)
-          AND (NOT p_keep_gone OR r.reason <> 'gone')
-        FOR UPDATE OF r SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT r.id, r.key
+            FROM pgtandem.recheck AS r
+            WHERE r.mapping = p_mapping
+              AND r.key = k.key
+              AND r.side = 'target'
+              AND r.via IS NULL
+              AND r.attempts = 0
+              AND (p_reason IS NULL OR r.reason = p_reason)
+              AND (p_upto IS NULL OR r.id <= p_upto)
+              AND (NOT p_keep_gone OR r.reason <> 'gone')
+            FOR UPDATE SKIP LOCKED
+        ) AS l
     )
     SELECT * FROM oldest UNION SELECT * FROM same_keys;
 $$;

@@ -654,7 +654,7 @@ class Context:
         )
 
     def target_changed(self, separator: str, key: bool = True) -> str:
-        """A condition over OLD and NEW of the target: a synced column changed, perhaps of the key."""
+        """A condition over OLD and NEW of the target: a synced column changed, the key too."""
         conditions: dict[str, list[str]] = {}
         for c in self.synced if key else self.synced_rest:
             condition = c.written("OLD", "NEW")
