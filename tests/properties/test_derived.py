@@ -42,10 +42,6 @@ MUTATIONS = {
         "rows",
         ("        DELETE FROM new.part AS t\n        WHERE", "        DELETE FROM new.part AS t\n        WHERE false AND"),
     ),
-    "a row that is not copied yet is taken as it stands": (
-        "in place, record",
-        ("IS NOT DISTINCT FROM 'open'", "IS NOT DISTINCT FROM 'never'"),
-    ),
     "rows that enter the filter come as they are": (
         "in place, filtered",
         ("v_enters := TG_OP = 'UPDATE'", "v_enters := false"),

@@ -60,7 +60,7 @@ $$;
 -- A row that was queued by a trigger, and one that a trigger has brought already.
 SELECT pgtandem.queue('gear', pg_temp.item_key(7), 'gone');
 UPDATE user_core.old_equipment SET brand = 'Acme' WHERE id = pg_temp.item(8);
-SELECT is(pg_temp.go(), 'copy wait drain close done', 'copy, wait, drain, close, done');
+SELECT is(pg_temp.go(), 'copy wait resolve drain close done', 'copy, wait, resolve, drain, close, done');
 SELECT is(
     (SELECT count(*) FROM pgtandem_gear.compared() AS c
      WHERE c.in_source AND c.in_target AND NOT c.changed), 200::bigint, 'every row is copied'
@@ -91,7 +91,7 @@ SELECT pg_temp.unseen(true);
 UPDATE user_core.old_equipment SET type = 'tent' WHERE id = pg_temp.item(9);
 SELECT pg_temp.unseen(false);
 SELECT is(
-    pg_temp.go(), 'copy wait drain stuck', 'a row that fails five times does not let it close'
+    pg_temp.go(), 'copy wait resolve drain stuck', 'a row that fails five times does not let it close'
 );
 SELECT is((SELECT copy_state FROM pgtandem.mapping WHERE name = 'gear'), 'open', 'it stays open');
 -- _backfill_end
@@ -123,7 +123,7 @@ SELECT pgtandem.retry('gear');
 SELECT pg_temp.unseen(true);
 DELETE FROM user_core.old_equipment WHERE id = pg_temp.item(10);
 SELECT pg_temp.unseen(false);
-SELECT is(pg_temp.go(), 'copy wait drain close done', 'so that it goes');
+SELECT is(pg_temp.go(), 'copy wait resolve drain close done', 'so that it goes');
 SELECT is_empty(
     $$ SELECT FROM gear_ops.gear_items WHERE id = pg_temp.item(10) $$, 'and nobody is asked'
 );
@@ -155,7 +155,7 @@ SELECT is(
     'TD026: somebody has to decide'
 );
 SELECT pgtandem.queue('gear', pg_temp.item_key(11), 'difference');
-SELECT is(pg_temp.go(), 'wait drain close done', 'once it is queued, the copy goes on');
+SELECT is(pg_temp.go(), 'wait resolve drain close done', 'once it is queued, the copy goes on');
 
 -- Its time is over.
 SELECT pgtandem.open_copy('gear');

@@ -5,7 +5,7 @@ BEGIN;
 SELECT plan(28);
 
 SELECT columns_are('pgtandem', 'recheck', ARRAY[
-    'id', 'mapping', 'key', 'side', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at',
+    'id', 'mapping', 'key', 'side', 'via', 'reason', 'sqlstate', 'message', 'attempts', 'queued_at',
     'not_before'
 ]);
 SELECT columns_are('pgtandem', 'sync_failure', ARRAY[
