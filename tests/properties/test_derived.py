@@ -42,22 +42,6 @@ MUTATIONS = {
         "rows",
         ("        DELETE FROM new.part AS t\n        WHERE", "        DELETE FROM new.part AS t\n        WHERE false AND"),
     ),
-    "a row that is not copied yet is taken as it stands": (
-        "in place, record",
-        ("IS NOT DISTINCT FROM 'open'", "IS NOT DISTINCT FROM 'never'"),
-    ),
-    "rows that enter the filter come as they are": (
-        "in place, filtered",
-        ("v_enters := TG_OP = 'UPDATE'", "v_enters := false"),
-    ),
-    "the new application's write does not go back": (
-        "in place, strict",
-        ("            v_new.cents := ", "            v_new.seen := "),
-    ),
-    "payments are not watched in place": (
-        "in place, joins",
-        ("ENABLE ALWAYS TRIGGER pgtandem_staged_payment;", "DISABLE TRIGGER pgtandem_staged_payment;"),
-    ),
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(48);
+SELECT plan(51);
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.old (id integer PRIMARY KEY, name text, seen timestamptz);
@@ -212,6 +212,30 @@ SELECT is(
 ALTER TABLE shop.child DROP CONSTRAINT stays,
     ADD CONSTRAINT goes FOREIGN KEY (parent) REFERENCES shop.row ON DELETE CASCADE;
 SELECT is(pgtandem.require_deletable('shop.row', 'shop.child')::text, '', 'it goes along');
+
+-- require_determined
+CREATE VIEW shop.sure AS SELECT id, upper(c) AS c FROM shop.row;
+CREATE VIEW shop.clock AS SELECT id, a + extract(day FROM now()) AS a FROM shop.row;
+CREATE VIEW shop.both AS SELECT r.id FROM shop.row AS r JOIN shop.child AS c USING (id);
+SELECT is(
+    pgtandem.require_determined('shop.sure', ARRAY['shop.row']::regclass[])::text, '',
+    'the same rows give the same image'
+);
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_determined('shop.clock',
+                                                           ARRAY['shop.row']::regclass[]) $$),
+    ARRAY['TD039', 'what the mapping says changes without a write', 'It calls now().',
+          'Read a column instead; or make it initial, which is computed once.'],
+    'TD039: it depends on the clock'
+);
+SELECT is(
+    pg_temp.error_of($$ SELECT pgtandem.require_determined('shop.both',
+                                                           ARRAY['shop.row']::regclass[]) $$),
+    ARRAY['TD017', 'the mapping reads tables that its triggers do not watch',
+          'Not watched: shop.child.',
+          'Give them under joins, with what a row of them touches; render again.'],
+    'TD017: a table that is no join'
+);
 
 -- is_default
 SELECT is(pgtandem.is_default('shop.row', 'a', '7'), true, 'it holds its default');
