@@ -80,6 +80,8 @@ class Comparison:
         differences: of the keys that differ, the first STORED.
         shown: those of one area, where one was asked for; else the same.
         queued: how many of the keys in `differences` were in the queue, in the snapshot.
+        waiting: of a mapping in mode queued, keys that a drain has still to bring over; no
+            differences.
         seconds: what it took.
         stored: its number in pgtandem.comparison; None on a standby.
     """
@@ -98,6 +100,7 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
     shown: list[Difference] = field(default_factory=list)
     queued: int = 0
+    waiting: int = 0
     seconds: float = 0.0
     stored: int | None = None
 
@@ -112,6 +115,20 @@ class Comparison:
             setattr(self, name, getattr(self, name) + counts[name])
         for area, changed in zip(self.areas, counts["areas"], strict=True):
             area.changed += changed
+
+    def leave_to_drain(self, keys: set[str]) -> None:
+        """Take keys that wait for a drain out of what differs."""
+        self.waiting = len(keys)
+        gone = [each for each in self.differences if each.key in keys]
+        for kind in ("missing", "extra", "changed"):
+            count = len({each.key for each in gone if each.kind == kind})
+            setattr(self, kind, getattr(self, kind) - count)
+        for area in self.areas:
+            area.changed -= len(
+                {e.key for e in gone if e.kind == "changed" and e.area == area.area}
+            )
+        self.differences = [each for each in self.differences if each.key not in keys]
+        self.shown = [each for each in self.shown if each.key not in keys]
 
     def columns_of(self, name: str) -> list[str]:
         """The columns of an area.
@@ -166,7 +183,7 @@ def full(
         return sessions.results(futures, BEAT_SECONDS, on_beat)
 
     _look(comparison, run, area)
-    _count_queued(busy[0], comparison)
+    _look_at_queue(busy[0], mapping, comparison)
     for session in busy:
         _end(session)
     comparison.seconds = time.monotonic() - began
@@ -296,14 +313,24 @@ def _compare_keys(
         return [work(session, compared, {"keys": keys, "mapping": mapping.name} | more)]
 
     _look(comparison, run, area)
-    _count_queued(session, comparison)
+    _look_at_queue(session, mapping, comparison)
 
 
-def _count_queued(session: sessions.Connection, comparison: Comparison) -> None:
-    if comparison.differences:
-        keys = list({each.key for each in comparison.differences})
-        row = session.execute(
-            db.load_query("compare_queued"), {"mapping": comparison.mapping, "keys": keys}
-        ).fetchone()
-        assert row
-        comparison.queued = row["queued"]
+def _look_at_queue(
+    session: sessions.Connection, mapping: deployed.Mapping, comparison: Comparison
+) -> None:
+    """Count what differs and waits in the queue; in mode queued that is no difference yet."""
+    if not comparison.differences:
+        return
+    touched: sql.Composable = sql.SQL("")
+    if "touched" in mapping.routines:
+        touched = db.load_query("compare_touched").format(schema=mapping.schema)
+    keys = list({each.key for each in comparison.differences})
+    query = db.load_query("compare_queued").format(touched=touched)
+    rows = session.execute(query, {"mapping": mapping.name, "keys": keys}).fetchall()
+    queued = {row["key"] for row in rows}
+    # Of more keys than are looked at one by one, nobody knows which wait.
+    if mapping.mode == "queued" and comparison.differing <= len(keys):
+        comparison.leave_to_drain(queued)
+    else:
+        comparison.queued = len(queued)

@@ -25,6 +25,7 @@ class Mapping:
         hash: SHA-256 of the mapping file that the deployed scripts were rendered from.
         phase: expand, sync, backfill or contract.
         copy_state: none, open or complete.
+        mode: strict, record or queued.
         source: the old table, as SQL writes its name.
         target: the new one.
         has_source: whether the old table still exists.
@@ -37,6 +38,7 @@ class Mapping:
     hash: str
     phase: str
     copy_state: str
+    mode: str
     source: str
     target: str
     has_source: bool

@@ -44,7 +44,7 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "scope": comparison.scope, "equal": not comparison.differing,
         "source_rows": comparison.source_rows, "target_rows": comparison.target_rows,
         "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
-        "queued": comparison.queued,
+        "queued": comparison.queued, "waiting": comparison.waiting,
         "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
@@ -83,6 +83,9 @@ def _show(comparison: compare.Comparison, limit: int | None) -> None:
         f" {comparison.target_rows:,} of the target; {comparison.missing:,} missing,"
         f" {comparison.extra:,} extra, {comparison.changed:,} changed."
     )
+    if comparison.waiting:
+        keys = output.counted(comparison.waiting, "key", "keys")
+        output.say(f"{comparison.mapping}: {keys} in the queue, for the next drain.")
     if comparison.areas:
         output.print_table(("", "", ""), _checklist(comparison))
     if limit is not None:

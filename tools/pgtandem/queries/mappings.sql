@@ -4,6 +4,7 @@ SELECT
     m.hash,
     m.phase,
     m.copy_state,
+    coalesce(m.settings #>> '{sync,mode}', 'record') AS mode,
     m.source::text AS source,
     m.target::text AS target,
     s.oid IS NOT NULL AS has_source,
