@@ -52,6 +52,30 @@ $$;
 COMMENT ON FUNCTION pgtandem._check_backup(timestamptz) IS
     'Whether there is a backup of the last 24 hours: of the time given, else by the archiver.';
 
+CREATE FUNCTION pgtandem._check_disk(p_table numeric, p_indexes numeric, p_free bigint)
+RETURNS TABLE (name text, state text, figure text, todo text, wal_bytes numeric)
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'disk',
+           CASE WHEN p_free IS NULL THEN 'warn' WHEN p_free < n.needs THEN 'fail'
+                WHEN p_free < 2 * n.needs THEN 'warn' ELSE 'pass' END,
+           format('about %s: table %s, indexes %s, WAL %s; free: %s',
+                  pg_size_pretty(round(n.needs)), pg_size_pretty(round(p_table)),
+                  pg_size_pretty(round(p_indexes)), pg_size_pretty(round(n.wal)),
+                  coalesce(pg_size_pretty(p_free), 'not known')),
+           CASE WHEN p_free IS NULL
+                THEN 'SQL does not know it: --free-disk SIZE, as df says on the server'
+                ELSE 'Free twice what it takes. WAL stays where a slot or the archive falls behind.'
+                END,
+           n.wal
+    -- Measured on 303,000 rows with random keys: 1.9 times the size of what was copied.
+    FROM (SELECT 2 * (p_table + p_indexes) AS wal, 3 * (p_table + p_indexes) AS needs) AS n;
+$$;
+COMMENT ON FUNCTION pgtandem._check_disk(numeric, numeric, bigint) IS
+    'Whether so many free bytes (NULL: not known) hold a table and indexes of this size twice over, '
+    'and the WAL of writing them, taken as twice their size.';
+
 CREATE FUNCTION pgtandem._check_replication(p_settings jsonb)
 RETURNS TABLE (name text, state text, figure text, todo text)
 LANGUAGE plpgsql STABLE

@@ -194,14 +194,11 @@ DECLARE
     v_fit   record;
     v_left  numeric := 1 - coalesce((SELECT p.percent / 100 FROM pgtandem.progress AS p
                                      WHERE p.mapping = p_mapping.name), 0);
-    v_needs numeric;
-    v_tried text;
 BEGIN
     SELECT * INTO v_fit FROM pgtandem.fit(p_mapping.name, p_rows);
-    v_tried := format('%s of about %s rows tried', v_fit.tried, v_fit.source_rows);
     name := 'values';
     state := CASE WHEN v_fit.failing > 0 OR v_fit.stopped THEN 'fail' ELSE 'pass' END;
-    figure := format('%s, %s%s would fail', v_tried,
+    figure := format('%s of about %s rows tried, %s%s would fail', v_fit.tried, v_fit.source_rows,
                      CASE WHEN v_fit.stopped THEN 'at least ' ELSE '' END, v_fit.failing)
               || coalesce(': ' || (
                   SELECT string_agg(format('%s %s%s (%s, for example %s)', f ->> 'sqlstate',
@@ -228,21 +225,8 @@ BEGIN
             '(NOT VALID, then VALIDATE).';
     RETURN NEXT;
 
-    name := 'disk';
-    -- Measured on one million rows: the log takes 1.3 times what they take, more with full pages.
-    wal_bytes := v_left * 1.5 * (v_fit.table_bytes + v_fit.index_bytes);
-    v_needs := v_left * (v_fit.table_bytes + v_fit.index_bytes) + wal_bytes;
-    state := CASE WHEN p_free_disk IS NULL THEN 'warn' WHEN p_free_disk < v_needs THEN 'fail'
-                  WHEN p_free_disk < 2 * v_needs THEN 'warn' ELSE 'pass' END;
-    figure := format('about %s: table %s, indexes %s, WAL %s; free: %s', pg_size_pretty(v_needs),
-                     pg_size_pretty(v_left * v_fit.table_bytes),
-                     pg_size_pretty(v_left * v_fit.index_bytes), pg_size_pretty(wal_bytes),
-                     coalesce(pg_size_pretty(p_free_disk), 'not known'));
-    todo := CASE WHEN p_free_disk IS NULL THEN 'SQL does not know it: --free-disk SIZE, as df says '
-                                               'on the server' ELSE
-                'Free as much again as it takes; WAL stays where a slot or the archive falls '
-                'behind.' END;
-    RETURN NEXT;
+    RETURN QUERY SELECT d.* FROM pgtandem._check_disk(
+        v_left * v_fit.table_bytes, v_left * v_fit.index_bytes, p_free_disk) AS d;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._check_values(pgtandem.mapping, bigint, integer) IS
@@ -301,6 +285,13 @@ BEGIN
                coalesce('not met: ' || string_agg(c.name, ', '), 'each condition is met'),
                CASE WHEN count(*) > 0 THEN format('pgtandem gate %s --contract', p_mapping) END
         FROM pgtandem.contract_conditions(p_mapping) AS c WHERE NOT c.met;
+        -- Its table moves; columns are copied to the archive, no more than all that there is.
+        RETURN QUERY
+        SELECT d.name, d.state, d.figure, CASE WHEN d.state <> 'pass' THEN d.todo END
+        FROM (SELECT sum(pg_table_size(l)) AS bytes
+              FROM pgtandem._leaves(v_mapping.source) AS l) AS s
+        CROSS JOIN LATERAL pgtandem._check_disk(s.bytes, 0, p_free_disk) AS d
+        WHERE v_mapping.settings #> '{contract,columns,0}' IS NOT NULL;
     END IF;
     RETURN QUERY SELECT c.name, c.state, c.figure, CASE WHEN c.state <> 'pass' THEN c.todo END
     FROM (SELECT * FROM pgtandem._check_replication(v_mapping.settings)

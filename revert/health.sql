@@ -13,6 +13,7 @@ DROP FUNCTION pgtandem._check_blockers(text, text, interval);
 DROP FUNCTION pgtandem._check_settings(pgtandem.mapping, numeric);
 DROP FUNCTION pgtandem._check_transactions(interval);
 DROP FUNCTION pgtandem._check_replication(jsonb);
+DROP FUNCTION pgtandem._check_disk(numeric, numeric, bigint);
 DROP FUNCTION pgtandem._check_backup(timestamptz);
 
 COMMIT;
