@@ -108,17 +108,17 @@ DECLARE
     v_raised text[];
 BEGIN
     FOR v_check IN
-        SELECT 'unique_key' AS name, format('SELECT pgtandem.require_unique(%L, %L)',
-                   p_mapping.target, p_mapping.key) AS statement,
+        SELECT 'unique_key' AS name, format('SELECT pgtandem.require_unique(%s, %L)',
+                   p_mapping.target::oid, p_mapping.key) AS statement,
                format('%s has one on (%s)', p_mapping.target,
                       array_to_string(p_mapping.key, ', ')) AS good
         UNION ALL
-        SELECT 'deferrable', format('SELECT pgtandem.require_immediate(%L)', p_mapping.target),
+        SELECT 'deferrable', format('SELECT pgtandem.require_immediate(%s)', p_mapping.target::oid),
                'no constraint of the target waits for the commit'
         WHERE pgtandem._setting(p_mapping.settings, 'sync', 'mode', 'record') = 'record'
           AND p_mapping.source <> p_mapping.target
         UNION ALL
-        SELECT 'row_security', string_agg(format('SELECT pgtandem.require_all_rows(%L)', t), '; '),
+        SELECT 'row_security', string_agg(format('SELECT pgtandem.require_all_rows(%s)', t::oid), '; '),
                'hides no row'
         FROM unnest(v_tables) AS t
     LOOP
@@ -247,6 +247,7 @@ DECLARE
     v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
     v_next    text := pgtandem._next_phase(v_mapping);
     v_value   record;
+    v_raised  text[];
     v_wal     numeric;
 BEGIN
     IF p_free_disk < 0 OR p_max_transaction <= interval '0' THEN
@@ -280,11 +281,9 @@ BEGIN
                 RETURN NEXT;
         END;
     ELSIF v_next = 'contract' THEN
-        RETURN QUERY
-        SELECT 'contract', CASE WHEN count(*) = 0 THEN 'pass' ELSE 'fail' END,
-               coalesce('not met: ' || string_agg(c.name, ', '), 'each condition is met'),
-               CASE WHEN count(*) > 0 THEN format('pgtandem gate %s --contract', p_mapping) END
-        FROM pgtandem.contract_conditions(p_mapping) AS c WHERE NOT c.met;
+        v_raised := pgtandem._raised(format('SELECT pgtandem.require_proven(%L)', p_mapping));
+        RETURN QUERY SELECT 'contract', CASE WHEN v_raised IS NULL THEN 'pass' ELSE 'fail' END,
+                            coalesce(v_raised[1], 'it is proven'), v_raised[2];
         -- Its table moves; columns are copied to the archive, no more than all that there is.
         RETURN QUERY
         SELECT d.name, d.state, d.figure, CASE WHEN d.state <> 'pass' THEN d.todo END

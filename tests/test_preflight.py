@@ -32,13 +32,21 @@ def gear(filled_dsn: str) -> Gear:
     return Gear(filled_dsn)
 
 
-def checks(dsn: str, *arguments: object, name: str = "gear", code: int = 0) -> dict[str, Any]:
-    """Each check by its name."""
-    document = as_json("preflight", name, *NOW, *DISK, *arguments, dsn=dsn, code=code)
-    assert document["mapping"] == name
-    found = {each["name"]: each for each in document["checks"]}
-    assert len(found) == len(document["checks"])
+def checks(
+    dsn: str, longest: str = "5 min", *, name: str = "gear", fails: bool = False, rows: Any = 10000
+) -> dict[str, Any]:
+    """Each check by its name, with a backup and a large disk, from SQL: the command shows these."""
+    with sessions.connect(db.Target(dsn, "test")) as session:
+        listed = session.execute(
+            "SELECT * FROM pgtandem.preflight(%s, now(), pg_size_bytes('100GB'), %s, %s)",
+            (name, rows, longest),
+        ).fetchall()
+    found = {each["name"]: each for each in listed}
+    assert len(found) == len(listed)
     assert all((each["todo"] is None) == (each["state"] == "pass") for each in found.values())
+    assert ("fail" in states(found, "pass").values()) == fails, [
+        each for each in listed if each["state"] != "pass"
+    ]
     return found
 
 
@@ -56,7 +64,9 @@ def test_a_good_day(filled_dsn: str) -> None:
         r"about \d+ kB: table \d+ kB, indexes \d+ kB, WAL \d+ kB; free: 100 GB",
         found["disk"]["figure"],
     )
-    checks(filled_dsn, "--strict", "--full")
+    found = as_json("preflight", "gear", *NOW, *DISK, "--strict", "--full", dsn=filled_dsn)
+    assert found["verdict"] == "pass"
+    assert {each["state"] for each in found["checks"]} == {"pass"}
 
 
 def test_what_people_see(filled_dsn: str) -> None:
@@ -76,7 +86,7 @@ def test_it_changes_nothing(filled_dsn: str, gear: Gear) -> None:
         " (SELECT count(*) FROM gear_ops.gear_items), (SELECT count(*) FROM pgtandem.recheck)"
     )
     before = gear.rows(count)
-    checks(filled_dsn, "--full")
+    checks(filled_dsn, rows=None)
     assert gear.rows(count) == before
 
 
@@ -91,13 +101,15 @@ def test_each_phase(filled_dsn: str, gear: Gear) -> None:
     gear.rows("CALL pgtandem.backfill('gear')")
     assert "values" not in checks(filled_dsn)
     sqitch("deploy", "--to-change", "gear_backfill", dsn=filled_dsn, project=project)
-    found = checks(filled_dsn, code=1)
+    found = checks(filled_dsn, fails=True)
     assert states(found, "pass") == {"contract": "fail"}
-    assert found["contract"]["todo"] == "pgtandem gate gear --contract"
+    assert found["contract"]["todo"].startswith("pgtandem verify gear; if rows differ: ")
+    assert "comparison_clean (no full comparison with this mapping)" in found["contract"]["figure"]
     gear.rows("CALL pgtandem.compare('gear')")
+    gear.rows("SELECT pgtandem.override('gear', 'cascades', 'a test')")
     found = checks(filled_dsn)
     assert found["lock_of_source"]["figure"].startswith("ACCESS EXCLUSIVE user_core.old_equipment")
-    assert found["contract"]["figure"] == "each condition is met"
+    assert found["contract"]["figure"] == "it is proven"
     sqitch("deploy", "--to-change", "gear_contract", dsn=filled_dsn, project=project)
     found = checks(filled_dsn)
     assert found["phase"]["figure"] == "contract, copy complete; next: none"
@@ -107,7 +119,7 @@ def test_each_phase(filled_dsn: str, gear: Gear) -> None:
 def test_the_disk_of_a_contract_on_columns(filled_dsn: str, gear: Gear) -> None:
     gear.rows("UPDATE pgtandem.mapping SET phase = 'backfill', copy_state = 'complete',"
               " settings = jsonb_set(settings, '{contract,columns}', '[\"brand\"]')")  # fmt: skip
-    assert checks(filled_dsn, code=1)["disk"]["state"] == "pass"
+    assert checks(filled_dsn, fails=True)["disk"]["state"] == "pass"
     document = as_json("preflight", "gear", "--free-disk", "8kB", dsn=filled_dsn, code=1)
     assert {each["name"]: each["state"] for each in document["checks"]}["disk"] == "fail"
 
@@ -116,9 +128,9 @@ def test_the_disk_of_a_contract_on_columns(filled_dsn: str, gear: Gear) -> None:
 
 
 def check_of_session(dsn: str, name: str, patient: str = "pass") -> None:
-    found = checks(dsn, "--max-transaction", "1ms", code=1)
+    found = checks(dsn, "1 ms", fails=True)
     assert found[name]["state"] == "fail", found[name]
-    assert states(checks(dsn, "--max-transaction", "1h"), "pass").get(name, "pass") == patient
+    assert states(checks(dsn, "1 h"), "pass").get(name, "pass") == patient
 
 
 @pytest.mark.both
@@ -127,9 +139,10 @@ def test_a_long_transaction(filled_dsn: str) -> None:
         session.run("BEGIN")
         session.run("SELECT 1")
         check_of_session(filled_dsn, "long_transactions")
-        found = checks(filled_dsn, "--max-transaction", "1ms", code=1)
-        assert f"pid {session.pid} (pgtandem_owner, idle in transaction, " in (
-            found["long_transactions"]["figure"]
+        found = checks(filled_dsn, "1 ms", fails=True)
+        assert (
+            f"pid {session.pid} (pgtandem_owner, idle in transaction, "
+            in (found["long_transactions"]["figure"])
         )
         session.run("COMMIT")
         assert checks(filled_dsn)["long_transactions"]["state"] == "pass"
@@ -147,7 +160,9 @@ def test_idle_in_transaction(filled_dsn: str, gear: Gear) -> None:
             f"1 sessions, the longest pid {session.pid} (pgtandem_owner, 00:00:0"
         )
         # A warning is no failure, unless it is to be one.
-        checks(filled_dsn, "--strict", code=1)
+        for strict, code in (([], 0), (["--strict"], 1)):
+            found = as_json("preflight", "gear", *NOW, *DISK, *strict, dsn=filled_dsn, code=code)
+            assert found["verdict"] == "warn"
 
 
 @pytest.mark.both
@@ -157,16 +172,16 @@ def test_a_prepared_transaction(filled_dsn: str, gear: Gear) -> None:
         session.run("LOCK TABLE gear_ops.gear_items IN ROW EXCLUSIVE MODE")
         session.run("PREPARE TRANSACTION 'it''s %I'")
     try:
-        found = checks(filled_dsn, "--max-transaction", "1ms", code=1)
+        found = checks(filled_dsn, "1 ms", fails=True)
         assert found["prepared_transactions"]["state"] == "fail"
-        found = checks(filled_dsn, code=1)
+        found = checks(filled_dsn, fails=True)
         assert found["prepared_transactions"]["state"] == "warn"
         assert found["prepared_transactions"]["figure"].startswith("it's %I (pgtandem_owner, ")
         # Nobody can wait for its end.
         assert found["lock_of_target"]["state"] == "fail"
         assert "pid none, prepared" in found["lock_of_target"]["figure"]
     finally:
-        gear.rows("ROLLBACK PREPARED 'it''s %%I'")
+        gear.rows("ROLLBACK PREPARED 'it''s %I'")
 
 
 @pytest.mark.both
@@ -175,13 +190,14 @@ def test_who_holds_the_lock(filled_dsn: str) -> None:
     with blocked(filled_dsn, lock) as holder:
         check_of_session(filled_dsn, "lock_of_source", "warn")
         found = checks(filled_dsn)
-        assert f"pid {holder.info.backend_pid} (pgtandem_owner, " in (
-            found["lock_of_source"]["figure"]
+        assert (
+            f"pid {holder.info.backend_pid} (pgtandem_owner, "
+            in (found["lock_of_source"]["figure"])
         )
         assert found["lock_of_target"]["state"] == "pass"
     # Who only reads is in nobody's way before contract.
     with blocked(filled_dsn, "SELECT FROM user_core.old_equipment LIMIT 1"):
-        assert checks(filled_dsn, "--max-transaction", "1h")["lock_of_source"]["state"] == "pass"
+        assert checks(filled_dsn, "1 h")["lock_of_source"]["state"] == "pass"
 
 
 @contextmanager
@@ -201,8 +217,8 @@ def test_slots(server: Server, filled_dsn: str, gear: Gear) -> None:
         assert found["state"] == "warn"
         assert found["figure"] == f"{name} is not in use, limit 4096 MB"
         gear.setting("max_slot", "1kB")
-        gear.rows("CREATE TABLE public.some_wal AS SELECT generate_series(1, 1000)")
-        found = checks(filled_dsn, code=1)["slots"]
+        gear.rows("CREATE TABLE gear_ops.some_wal AS SELECT generate_series(1, 1000)")
+        found = checks(filled_dsn, fails=True)["slots"]
         assert found["state"] == "fail"
         assert found["figure"].startswith(f"{name} retains ")
     assert checks(filled_dsn)["slots"]["state"] == "pass"
@@ -219,7 +235,7 @@ def test_standbys(pair: Pair) -> None:
     with admin:
         admin.execute("SELECT pg_wal_replay_pause()")
         pair.there.setting("max_lag", "1kB")
-        pair.there.rows("CREATE TABLE public.some_wal AS SELECT generate_series(1, 10000)")
+        pair.there.rows("CREATE TABLE gear_ops.some_wal AS SELECT generate_series(1, 10000)")
         found = checks(pair.primary)["standbys"]
         admin.execute("SELECT pg_wal_replay_resume()")
     assert found["state"] == "warn"
@@ -232,18 +248,14 @@ def test_standbys(pair: Pair) -> None:
 def test_an_invalid_index(filled_dsn: str, gear: Gear) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
         gear.rows('CREATE UNIQUE INDEX CONCURRENTLY "a b" ON user_core.old_equipment (user_id)')
-    found = checks(filled_dsn, code=1)
+    found = checks(filled_dsn, fails=True)
     assert states(found, "pass") == {"invalid_indexes": "fail"}
     assert found["invalid_indexes"]["figure"] == 'user_core."a b" of user_core.old_equipment'
     assert found["invalid_indexes"]["todo"] == 'REINDEX INDEX CONCURRENTLY user_core."a b";'
 
 
 def test_a_sequence_that_is_behind(dsn: str) -> None:
-    text = TAKES.replace("mapping: takes", "mapping: takes", 1)
-    legacy = LEGACY.replace("id integer PRIMARY KEY", "id serial PRIMARY KEY").replace(
-        "NULL, 'good'", "NULL, 'good'"
-    )
-    build(dsn, text, legacy, phases=("expand",))
+    build(dsn, TAKES, LEGACY.replace("id integer", "id serial"), phases=("expand",))
     Gear(dsn).rows("INSERT INTO plain.new (id, code, needed) VALUES (5, 'a', 'x')")
     found = checks(dsn, name="takes")
     assert states(found, "pass") == {"sequences": "warn"}
@@ -292,7 +304,7 @@ def test_a_directory_of_another_server_is_not_taken(
 
 
 @pytest.mark.parametrize(
-    ("disk", "state", "code"), [("1kB", "fail", 1), ("4MB", "warn", 0), ("1TB", "pass", 0)]
+    ("disk", "state", "code"), [("1kB", "fail", 1), ("3MB", "warn", 0), ("1TB", "pass", 0)]
 )
 def test_free_disk(filled_dsn: str, disk: str, state: str, code: int) -> None:
     # 3,000 rows of gear take about 0.7 MB, their WAL 1.4.
@@ -304,9 +316,7 @@ def test_free_disk(filled_dsn: str, disk: str, state: str, code: int) -> None:
 def test_backup(filled_dsn: str) -> None:
     for hours, state, code in ((1, "pass", 0), (25, "fail", 1)):
         at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
-        document = as_json(
-            "preflight", "gear", "--backup-at", at, *DISK, dsn=filled_dsn, code=code
-        )
+        document = as_json("preflight", "gear", "--backup-at", at, *DISK, dsn=filled_dsn, code=code)
         assert document["checks"][1]["state"] == state
     # Without a zone it is of this machine.
     local = datetime.now().astimezone().replace(tzinfo=None).isoformat()
@@ -315,9 +325,7 @@ def test_backup(filled_dsn: str) -> None:
 
 
 def test_the_archiver_and_the_settings_of_a_server() -> None:
-    settings = {"archive_mode": "on", "archive_command": "false"}
-    with Server.start(settings=settings) as own, psycopg.connect(own.dsn()) as admin:
-        admin.autocommit = True
+    with Server.start() as own, psycopg.connect(own.dsn(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE tandem")
         dsn = own.dsn("tandem")
         sqitch("deploy", dsn=dsn)
@@ -327,35 +335,46 @@ def test_the_archiver_and_the_settings_of_a_server() -> None:
             document = as_json("preflight", "takes", *DISK, dsn=dsn, code=code)
             return {each["name"]: each for each in document["checks"]}
 
-        admin.execute("SELECT pg_switch_wal()")
-        with psycopg.connect(dsn, autocommit=True) as there:
-            there.execute("CHECKPOINT")
-        wait_for(lambda: admin.execute(
-            "SELECT last_failed_wal IS NOT NULL FROM pg_stat_archiver").fetchone()[0])  # fmt: skip
-        assert found(1)["backup"]["state"] == "fail"
-        assert found(1)["backup"]["figure"].startswith("the archiver fails: 0000")
-        admin.execute("ALTER SYSTEM SET archive_command = 'true'")
-        for name in ("autovacuum", "track_counts"):
-            admin.execute(f"ALTER SYSTEM SET {name} = off")
-        admin.execute("ALTER SYSTEM SET deadlock_timeout = '500ms'")
-        admin.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: admin.execute(
-            "SELECT last_archived_time > last_failed_time FROM pg_stat_archiver"
-        ).fetchone()[0])  # fmt: skip
-        now = found(1)
-        assert now["backup"]["state"] == "warn"
-        assert "of base backups SQL knows nothing" in now["backup"]["figure"]
-        assert states(now, "pass") == {
-            "backup": "warn", "autovacuum": "fail", "track_counts": "fail",
-            "deadlock_timeout": "fail",
-        }  # fmt: skip
+        def restarted(**settings: str) -> psycopg.Connection[Any]:
+            with psycopg.connect(own.dsn(), autocommit=True) as session:
+                for name, value in settings.items():
+                    session.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            own.restart()
+            return psycopg.connect(own.dsn(), autocommit=True)
+
+        admin = restarted(archive_mode="on", archive_command="true")
+
+        def archiver(what: str) -> None:
+            """Give it something to do until it is so."""
+
+            def done() -> object:
+                admin.execute("SELECT pg_logical_emit_message(false, 'x', 'y')")
+                admin.execute("SELECT pg_switch_wal(), pg_sleep(0.5)")
+                return admin.execute(f"SELECT {what} FROM pg_stat_archiver").fetchone()[0]
+
+            wait_for(done)
+
+        archiver("last_archived_wal IS NOT NULL")
+        assert states(found(0), "pass") == {"backup": "warn"}
+        assert "of base backups SQL knows nothing" in found(0)["backup"]["figure"]
         for name, value in (
-            ("wal_level", "minimal"), ("max_wal_senders", "0"), ("archive_mode", "off"),
-            ("autovacuum", "on"), ("track_counts", "on"), ("deadlock_timeout", "1s"),
+            ("archive_command", "false"), ("autovacuum", "off"), ("track_counts", "off"),
+            ("deadlock_timeout", "500ms"),
         ):  # fmt: skip
             admin.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        admin.execute("SELECT pg_reload_conf()")
+        archiver("last_failed_wal IS NOT NULL")
+        now = found(1)
+        assert now["backup"]["figure"].startswith("the archiver fails: 0000")
+        assert states(now, "pass") == {
+            "backup": "fail", "autovacuum": "fail", "track_counts": "fail",
+            "deadlock_timeout": "fail",
+        }  # fmt: skip
         admin.close()
-        own.restart()
+        admin = restarted(
+            wal_level="minimal", max_wal_senders="0", archive_mode="off",
+            autovacuum="on", track_counts="on", deadlock_timeout="1s",
+        )  # fmt: skip
         assert states(found(1), "pass") == {"backup": "fail", "wal_level": "warn"}
 
 
@@ -396,7 +415,7 @@ BAD = [
     ("code = 'far too long'", "22001", "column code"),
     ("code = 'no'", "23514", "constraint short_check"),
     ("amount = '1000'", "22003", "column amount"),
-    ("amount = '-1'", "23514", 'constraint not below'),
+    ("amount = '-1'", "23514", "constraint not below"),
     ("amount = 'x%I'", "22P02", None),
     ("born = 'soon'", "22007", None),
     ("born = '2001-02-30'", "22008", None),
@@ -408,40 +427,39 @@ BAD = [
 @pytest.mark.parametrize("phases", [("expand",), ("expand", "sync")])
 def test_values_that_the_target_cannot_take(dsn: str, phases: tuple[str, ...]) -> None:
     build(dsn, TAKES, LEGACY, phases=phases)
-    db = Gear(dsn)
+    rows = Gear(dsn)
     assert states(checks(dsn, name="takes"), "pass") == {}
-    db.rows("ALTER TABLE plain.old DISABLE TRIGGER USER")
+    rows.rows("ALTER TABLE plain.old DISABLE TRIGGER USER")
     for number, (change, _, _) in enumerate(BAD, 1):
-        db.rows(f"UPDATE plain.old SET {change} WHERE id IN ({number}, {number + 2000})"
-                .replace("%", "%%") if "%" in change else
-                f"UPDATE plain.old SET {change} WHERE id IN ({number}, {number + 2000})")  # fmt: skip
-    found = checks(dsn, name="takes", code=1)
+        rows.rows(f"UPDATE plain.old SET {change} WHERE id IN ({number}, {number + 2000})")
+    found = checks(dsn, name="takes", fails=True)
     assert states(found, "pass") == {"values": "fail"}
     figure = found["values"]["figure"]
     assert figure.startswith("3000 of about 3000 rows tried, 16 would fail: ")
-    fit = db.rows("SELECT * FROM pgtandem.fit('takes')")[0]
+    fit = rows.rows("SELECT * FROM pgtandem.fit('takes')")[0]
     assert fit["failing"] == 16
     assert not fit["stopped"]
     grouped = {(each["sqlstate"], each["place"]): each for each in fit["failures"]}
     for number, (_, sqlstate, place) in enumerate(BAD, 1):
         if place:
             assert grouped[sqlstate, place]["rows"] == 2
-            assert grouped[sqlstate, place]["example"] == f'["{number}"]'
+            assert grouped[sqlstate, place]["example"] in (f'["{number}"]', f'["{number + 2000}"]')
         else:
             assert any(key[0] == sqlstate for key in grouped), (sqlstate, grouped)
     assert sum(each["rows"] for each in fit["failures"]) == 16
     # Each of these rows is one that the move itself would not get across.
     if "sync" in phases:
-        db.rows("ALTER TABLE plain.old ENABLE TRIGGER USER")
-        db.rows("CALL pgtandem.backfill('takes', 20)")
-        assert db.value("SELECT count(DISTINCT key) FROM pgtandem.failures") == 16
+        rows.rows("ALTER TABLE plain.old ENABLE TRIGGER USER")
+        with pytest.raises(psycopg.Error, match="16 rows of mapping"):
+            rows.rows("CALL pgtandem.backfill('takes')")
+        assert rows.value("SELECT count(DISTINCT key) FROM pgtandem.failures") == 16
 
 
 def test_a_column_that_nobody_gives(dsn: str) -> None:
     legacy = LEGACY.replace("seen timestamptz NOT NULL DEFAULT clock_timestamp()",
                             '"no value" text NOT NULL')  # fmt: skip
     build(dsn, TAKES, legacy, phases=("expand",))
-    found = checks(dsn, name="takes", code=1)["values"]
+    found = checks(dsn, name="takes", fails=True)["values"]
     assert "at least 200 would fail: 23502 " in found["figure"]
     assert "column no value (200" in found["figure"]
 
@@ -460,30 +478,33 @@ def test_defaults_lose_no_number_and_call_nobody(dsn: str) -> None:
     )
     build(dsn, TAKES, legacy, phases=("expand",))
     assert states(checks(dsn, name="takes"), "pass") == {}
-    db = Gear(dsn)
-    assert db.value("SELECT count(*) FROM plain.calls") == 0
-    assert db.value("SELECT nextval('plain.new_number_seq')") == 1
-    assert db.value("SELECT nextval(pg_get_serial_sequence('plain.new', 'key'))") == 1
+    rows = Gear(dsn)
+    assert rows.value("SELECT count(*) FROM plain.calls") == 0
+    assert rows.value("SELECT nextval('plain.new_number_seq')") == 1
+    assert rows.value("SELECT nextval(pg_get_serial_sequence('plain.new', 'key'))") == 1
 
 
 def test_no_unique_key(dsn: str) -> None:
     build(dsn, TAKES, LEGACY.replace("id integer PRIMARY KEY,\n    code plain", "id integer,\n"
                                      "    code plain"), phases=("expand",))  # fmt: skip
-    found = checks(dsn, name="takes", code=1)
+    found = checks(dsn, name="takes", fails=True)
     assert states(found, "pass") == {"unique_key": "fail"}
     assert found["unique_key"]["todo"] == "CREATE UNIQUE INDEX CONCURRENTLY ON plain.new (id);"
 
 
 def test_duplicates_and_references(dsn: str) -> None:
-    legacy = LEGACY + """
+    legacy = (
+        LEGACY
+        + """
         CREATE TABLE plain."Re f" (need text PRIMARY KEY);
         INSERT INTO plain."Re f" VALUES ('good');
         ALTER TABLE plain.new ADD CONSTRAINT "f %k" FOREIGN KEY (needed) REFERENCES plain."Re f";
         CREATE UNIQUE INDEX ON plain.new (born) WHERE needed = 'odd';
         UPDATE plain.old SET code = 'odd' WHERE id < 4;
     """
+    )
     build(dsn, TAKES, legacy, phases=("expand",))
-    found = checks(dsn, name="takes", code=1)
+    found = checks(dsn, name="takes", fails=True)
     assert states(found, "pass") == {"duplicates": "fail", "references": "fail"}
     assert found["duplicates"]["figure"].startswith("2 of these images break a unique index")
     assert found["references"]["figure"] == 'f %k: 1 refer to no row of plain."Re f"'
@@ -498,13 +519,10 @@ def test_odd_names(dsn: str, kind: str) -> None:
     rows = Gear(dsn).value('SELECT count(*) FROM "Old Schema ""x"""."select"')
     assert rows > 0
     assert found["values"]["figure"].startswith(f"{rows} of about ")
-    Gear(dsn).rows(
-        'ALTER TABLE "Neu.Schema"."Tabelle mit 63 bytes, ""%%I"", $1 und'
-        " ''ö''xxxxxxxxxxxxxxxxxxxxxxxx\" ADD CONSTRAINT \"%%I $1 ' \"\"\" CHECK (false) NOT VALID"
-        .replace("''ö''", "'ö'")
-    )  # fmt: skip
-    found = checks(dsn, name="nasty", code=1)
-    assert 'constraint %I $1 \' "' in found["values"]["figure"]
+    target = Gear(dsn).value("SELECT target::text FROM pgtandem.mapping")
+    Gear(dsn).rows(f'ALTER TABLE {target} ADD CONSTRAINT "%I $1 \' """ CHECK (false) NOT VALID')
+    found = checks(dsn, name="nasty", fails=True)
+    assert "constraint %I $1 ' \"" in found["values"]["figure"]
 
 
 def test_paths_of_a_document_and_joins(make_database: Any, engine_template: str) -> None:
@@ -528,7 +546,7 @@ def test_a_role_with_too_few_rights(filled_dsn: str, gear: Gear, as_user: Any) -
     gear.rows("GRANT USAGE ON SCHEMA pgtandem TO new_app")
     gear.rows("GRANT SELECT ON ALL TABLES IN SCHEMA pgtandem TO new_app")
     gear.rows("REVOKE ALL ON gear_ops.gear_items FROM new_app")
-    found = checks(other, code=1)
+    found = checks(other, fails=True)
     assert found["values"]["state"] == "fail"
     assert "permission denied" in found["values"]["figure"]
     assert found["standbys"]["figure"] == "not seen without pg_read_all_stats"
@@ -538,7 +556,7 @@ def test_a_role_with_too_few_rights(filled_dsn: str, gear: Gear, as_user: Any) -
     assert found["privileges"]["figure"].startswith("new_app lacks: ")
     assert f"GRANT {OWNER} TO new_app;" in found["privileges"]["todo"].splitlines()
     gear.rows("UPDATE pgtandem.mapping SET phase = 'backfill', copy_state = 'complete'")
-    found = checks(other, code=1)
+    found = checks(other, fails=True)
     assert "CREATE on database" in found["privileges"]["figure"]
     assert "CREATE on schema user_core" in found["privileges"]["figure"]
 

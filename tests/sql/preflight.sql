@@ -72,7 +72,7 @@ SELECT is(pg_temp.check('values'), 'pass', 'which is not tried');
 ALTER TABLE gear_ops.gear_items DROP CONSTRAINT late;
 
 UPDATE pgtandem.mapping SET phase = 'backfill', copy_state = 'complete' WHERE name = 'gear';
-SELECT is(todo, 'pgtandem gate gear --contract', 'contract has conditions of its own')
+SELECT matches(figure, 'it is not proven: Not met: ', 'contract has conditions of its own')
 FROM pgtandem.preflight('gear') WHERE name = 'contract' AND state = 'fail';
 SELECT is(pg_temp.check('values'), NULL, 'what is copied is not tried');
 
