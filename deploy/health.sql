@@ -73,8 +73,8 @@ AS $$
     FROM (SELECT 2 * (p_table + p_indexes) AS wal, 3 * (p_table + p_indexes) AS needs) AS n;
 $$;
 COMMENT ON FUNCTION pgtandem._check_disk(numeric, numeric, bigint) IS
-    'Whether so many free bytes (NULL: not known) hold a table and indexes of this size twice over, '
-    'and the WAL of writing them, taken as twice their size.';
+    'Whether so many free bytes (NULL: not known) hold a table and indexes of this size and the '
+    'WAL of writing them, taken as twice their size; pass: twice over.';
 
 CREATE FUNCTION pgtandem._check_replication(p_settings jsonb)
 RETURNS TABLE (name text, state text, figure text, todo text)

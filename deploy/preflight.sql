@@ -118,7 +118,8 @@ BEGIN
         WHERE pgtandem._setting(p_mapping.settings, 'sync', 'mode', 'record') = 'record'
           AND p_mapping.source <> p_mapping.target
         UNION ALL
-        SELECT 'row_security', string_agg(format('SELECT pgtandem.require_all_rows(%s)', t::oid), '; '),
+        SELECT 'row_security',
+               string_agg(format('SELECT pgtandem.require_all_rows(%s)', t::oid), '; '),
                'hides no row'
         FROM unnest(v_tables) AS t
     LOOP

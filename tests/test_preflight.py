@@ -325,8 +325,9 @@ def test_backup(filled_dsn: str) -> None:
 
 
 def test_the_archiver_and_the_settings_of_a_server() -> None:
-    with Server.start() as own, psycopg.connect(own.dsn(), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE tandem")
+    with Server.start() as own:
+        with psycopg.connect(own.dsn(), autocommit=True) as first:
+            first.execute("CREATE DATABASE tandem")
         dsn = own.dsn("tandem")
         sqitch("deploy", dsn=dsn)
         build(dsn, TAKES, LEGACY, phases=("expand",))
@@ -371,7 +372,7 @@ def test_the_archiver_and_the_settings_of_a_server() -> None:
             "deadlock_timeout": "fail",
         }  # fmt: skip
         admin.close()
-        admin = restarted(
+        restarted(
             wal_level="minimal", max_wal_senders="0", archive_mode="off",
             autovacuum="on", track_counts="on", deadlock_timeout="1s",
         )  # fmt: skip
@@ -592,3 +593,56 @@ def test_the_same_from_psql(filled_dsn: str) -> None:
         ).fetchall()
     mine = checks(filled_dsn)
     assert {each["name"] for each in rows} == set(mine)
+
+
+PATHS = """
+mapping: paths
+source: {table: plain.old, columns: {id: integer, code: text}}
+target: {table: plain.documents, columns: {id: integer, doc: jsonb}}
+key: [id]
+columns: {id: id, doc.number: {from: 'code::integer', back: none}}
+sync: {mode: record, ways: forward}
+"""
+
+
+def test_a_path_whose_value_fails(dsn: str) -> None:
+    legacy = (
+        LEGACY
+        + """
+        CREATE TABLE plain.documents (id integer PRIMARY KEY, doc jsonb NOT NULL, own text NOT NULL);
+        UPDATE plain.old SET code = id;
+    """
+    )
+    build(dsn, PATHS, legacy, phases=("expand",))
+    assert states(checks(dsn, name="paths"), "pass") == {}
+    Gear(dsn).rows("UPDATE plain.old SET code = 'none' WHERE id = 7")
+    found = checks(dsn, name="paths", fails=True)["values"]
+    assert "1 would fail: 22P02 " in found["figure"]
+    assert 'for example ["7"]' in found["figure"]
+
+
+IN_PLACE = """
+mapping: inside
+source: {table: plain.new, columns: {id: integer, needed: text}}
+target: {table: plain.new, columns: {id: integer, code: varchar}}
+key: [id]
+columns: {id: id, code: {from: needed, back: none}}
+sync: {mode: record, ways: forward}
+"""
+
+
+def test_in_place(dsn: str) -> None:
+    legacy = (
+        LEGACY
+        + """
+        INSERT INTO plain.new (id, needed) SELECT n, 'abc' FROM generate_series(1, 100) AS n;
+    """
+    )
+    build(dsn, IN_PLACE, legacy, phases=("expand",))
+    found = checks(dsn, name="inside")
+    assert found["values"]["state"] == "pass"
+    assert "lock_of_target" not in found
+    Gear(dsn).rows("UPDATE plain.new SET needed = 'too long' WHERE id = 7")
+    found = checks(dsn, name="inside", fails=True)["values"]
+    assert "1 would fail: 22001 " in found["figure"]
+    assert 'column code (1, for example ["7"])' in found["figure"]

@@ -25,7 +25,8 @@ ALTER TABLE gear_ops.gear_items ALTER needed SET NOT NULL;
 SELECT ok(required, 'a value that nobody gives') FROM pgtandem._fit_columns('gear')
 WHERE name = 'needed';
 ALTER TABLE gear_ops.gear_items ALTER needed SET DEFAULT pg_temp.risky();
-SELECT is(filled, NULL, 'a function of somebody''s is not called') FROM pgtandem._fit_columns('gear')
+SELECT is(filled, NULL, 'a function of somebody''s is not called')
+FROM pgtandem._fit_columns('gear')
 WHERE name = 'needed';
 SELECT ok(NOT required, 'but there is a value') FROM pgtandem._fit_columns('gear')
 WHERE name = 'needed';
