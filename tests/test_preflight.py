@@ -600,7 +600,7 @@ mapping: paths
 source: {table: plain.old, columns: {id: integer, code: text}}
 target: {table: plain.documents, columns: {id: integer, doc: jsonb}}
 key: [id]
-columns: {id: id, doc.number: {from: 'code::integer', back: none}}
+columns: {id: id, doc.number: {from: 'code::integer', type: integer, back: none}}
 sync: {mode: record, ways: forward}
 """
 
@@ -609,7 +609,9 @@ def test_a_path_whose_value_fails(dsn: str) -> None:
     legacy = (
         LEGACY
         + """
-        CREATE TABLE plain.documents (id integer PRIMARY KEY, doc jsonb NOT NULL, own text NOT NULL);
+        CREATE TABLE plain.documents (
+            id integer PRIMARY KEY, doc jsonb NOT NULL, own text NOT NULL
+        );
         UPDATE plain.old SET code = id;
     """
     )
