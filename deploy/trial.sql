@@ -34,7 +34,7 @@ AS $$
            CASE WHEN NOT x.mapped AND NOT EXISTS (
                     SELECT FROM pg_depend AS p
                     WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-                      AND (p.refclassid = 'pg_proc'::regclass
+                      AND (p.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
                            OR p.refclassid = 'pg_class'::regclass AND p.refobjid <> m.target))
                 THEN pg_get_expr(d.adbin, d.adrelid) END,
            -- Where rows are there already, as they are for a document, they have their values.
@@ -190,6 +190,8 @@ DECLARE
     v_late   name;
     v_column record;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The default is that of the target, as PostgreSQL writes it.
     FOREACH v_table IN ARRAY ARRAY['pgtandem_fit', 'pgtandem_bare', 'pgtandem_size'] LOOP
         IF to_regclass('pg_temp.' || v_table) IS NOT NULL THEN
             EXECUTE format('DROP TABLE pg_temp.%I', v_table);
