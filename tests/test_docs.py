@@ -76,6 +76,22 @@ def test_commands_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_options_exist(page):
+    context = click.Context(cli)
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
+            for words in re.findall(r"\bpgtandem ([a-z][^;&|#]*)", line):
+                command, *arguments = words.split()
+                found = cli.get_command(context, command)
+                if isinstance(found, click.Group):
+                    found = found.get_command(context, arguments[0])
+                assert found, words
+                known = {name for each in found.get_params(context) for name in each.opts}
+                used = {each.partition("=")[0] for each in arguments if each.startswith("--")}
+                assert used <= known, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_whole_mappings_are_valid(page, tmp_path):
     for block in re.findall(
         r"^```yaml\n(mapping: .*?)^```", page.read_text(), re.MULTILINE | re.DOTALL

@@ -28,6 +28,7 @@ BAR_COLUMN = 24  # columns of a terminal for the bar, fewer where a name is long
 PLAIN_SECONDS = 3.0  # between two lines of progress where standard error is no terminal
 STYLES = {
     "ok": "green",
+    "pass": "green",
     "warn": "yellow",
     "fail": "bold red",
     "go on": "green",

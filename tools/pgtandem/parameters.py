@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 import click
@@ -10,6 +11,8 @@ import click
 UNITS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 366 * 86400  # seconds
 LOOPBACK = "127.0.0.1"
+BYTES = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB)")
 PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
 
 
@@ -87,3 +90,41 @@ class Signal(click.ParamType[tuple[str, Decimal]]):
         if not equals or not name.strip() or not figure.is_finite():
             self.fail(f'"{value}" is no signal; write error_rate=0.4.', param, ctx)
         return name.strip(), figure
+
+
+class Size(click.ParamType[int]):
+    """A size such as 200GB, in the units of PostgreSQL; as bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Bytes."""
+        if isinstance(value, int):
+            return value
+        match = SIZE.fullmatch(value.strip())
+        if not match:
+            self.fail(f'"{value}" is no size; write 500MB, 200GB or 1.5TB.', param, ctx)
+        size = int(Decimal(match[1]) * BYTES[match[2]])
+        if size >= 2**63:
+            self.fail(f'"{value}" is more than a disk holds.', param, ctx)
+        return size
+
+
+class Timestamp(click.ParamType[datetime]):
+    """A time in ISO 8601; without a zone it is of this machine."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """A time with its zone."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f'"{value}" is no time; write 2026-11-25T03:00:00Z.', param, ctx)
+        return moment if moment.tzinfo else moment.astimezone()

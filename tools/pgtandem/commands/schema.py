@@ -1,4 +1,4 @@
-"""pgtandem schema: the JSON Schema of a mapping file."""
+"""pgtandem schema: the JSON Schema of a mapping file, or of the report of verify."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 
 import click
 
-from pgtandem import spec
+from pgtandem import consistency, spec
 
 
 @click.command()
-def command() -> None:
+@click.option("--report", is_flag=True, help="That of the file that verify --report writes.")
+def command(report: bool) -> None:
     """Print the JSON Schema of a mapping file.
 
     Editors complete and check the file by it. Name it in the first line of the file: #
     yaml-language-server: $schema=mapping.schema.json
     """
-    click.echo(json.dumps(spec.json_schema(), indent=2, ensure_ascii=False))
+    schema = consistency.json_schema() if report else spec.json_schema()
+    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from pgtandem import compare, db, deployed, options, output, sessions
+from pgtandem import compare, consistency, db, deployed, options, output, sessions
 from pgtandem.errors import PgtandemError
 
 
@@ -196,6 +197,11 @@ def run(
     help="Also list what differs, where the mapping has areas; without areas it always does.",
 )  # fmt: skip
 @click.option("--area", metavar="NAME", help="List what differs in this area of the mapping alone.")
+@click.option(
+    "--report", "report", metavar="FILE", type=click.Path(path_type=Path),
+    help="Also write the result to a new file, as JSON: pgtandem schema --report.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Let --report replace the file.")
 @options.as_json
 @options.database
 @click.pass_context
@@ -208,6 +214,8 @@ def command(
     limit: int,
     differences: bool,
     area: str | None,
+    report: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Compare the target with what it should hold, row by row.
@@ -218,9 +226,15 @@ def command(
 
     Exit status: 0 equal, 1 differences, 2 error.
     """
+    if force and not report:
+        raise click.UsageError("--force is for --report.")
+    if report:
+        consistency.require_new(report, force)
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
         comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks, area)
+    if report:
+        consistency.write(report, consistency.report(comparison, area), force)
     listed = as_json or differences or area is not None or not comparison.areas
     if as_json:
         output.print_json(document(comparison, limit))
