@@ -124,11 +124,11 @@ BEGIN
         SELECT p.oid::regprocedure::text
         FROM regexp_matches(v_rule, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m
         JOIN pg_proc AS p ON p.oid = m[1]::oid
-        WHERE p.provolatile = 'v'
-           OR p.pronamespace = 'pg_catalog'::regnamespace
-              AND (p.proname IN ('now', 'transaction_timestamp', 'statement_timestamp',
-                                 'current_setting', 'current_user', 'session_user')
-                   OR p.proname = 'age' AND p.pronargs = 1)
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+          AND (p.provolatile = 'v'
+               OR p.proname IN ('now', 'transaction_timestamp', 'statement_timestamp',
+                                'current_setting', 'current_user', 'session_user')
+               OR p.proname = 'age' AND p.pronargs = 1)
         UNION ALL
         SELECT 'CURRENT_DATE, CURRENT_USER or the like' WHERE v_rule ~ '\{SQLVALUEFUNCTION '
     ) AS f (name);
@@ -141,10 +141,11 @@ BEGIN
     SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ') INTO v_other
     FROM regexp_matches(v_rule, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m
     JOIN pg_proc AS p ON p.oid = m[1]::oid
-    WHERE p.provolatile = 's' AND p.pronamespace <> 'pg_catalog'::regnamespace;
+    WHERE p.provolatile <> 'i' AND p.pronamespace <> 'pg_catalog'::regnamespace;
     IF v_other IS NOT NULL THEN
         RAISE WARNING 'the mapping calls functions that are not IMMUTABLE: %', v_other
-            USING HINT = 'If they read a table, no trigger sees when that changes.';
+            USING HINT = 'Where they read a table or the clock, no trigger sees the change. Where '
+                         'they do not, ALTER FUNCTION ... IMMUTABLE.';
     END IF;
 END;
 $$;

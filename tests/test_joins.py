@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import psycopg
 import pytest
 
-from helpers import run
+from command_line import as_json, pgtandem
 from mappings import Built, build
 
 LEGACY = """
@@ -126,12 +125,10 @@ def test_what_a_drain_has_still_to_bring_over_is_no_difference(entitled: Built) 
         "INSERT INTO bill.message SELECT 9000 + n, n, '2026-02-01' FROM generate_series(1, 9) n",
     )
     waiting = len(differences(dsn))
-    done = run(["pgtandem", "verify", "entitled", "--json"], dsn)
-    found = json.loads(done.stdout)
+    found = as_json("verify", "entitled", dsn=dsn)
     assert (found["equal"], found["waiting"], found["changed"]) == (True, waiting, 0)
     # What differs and is not queued is a difference all the same.
     call(dsn, "UPDATE bill.entitlement SET days = 99 WHERE person_id = 300")
-    done = run(["pgtandem", "verify", "entitled"], dsn, check=False)
-    assert done.returncode == 1
-    assert "entitled: 1 difference." in done.stdout
-    assert f"{waiting} keys in the queue, for the next drain." in done.stdout
+    said, _ = pgtandem("verify", "entitled", dsn=dsn, code=1)
+    assert "entitled: 1 difference." in said
+    assert f"{waiting} keys in the queue, for the next drain." in said

@@ -126,7 +126,7 @@ def test_before_anything_was_copied(gear_dsn):
     assert found.is_in("copy_state", "state") == "open"
     assert found.labelled("workers", "state") == {"working": 0, "waiting": 0}
     assert found.labelled("queue_entries", "reason") == dict.fromkeys(
-        ("gone", "sync", "copy", "difference"), 0
+        ("gone", "queued", "sync", "copy", "difference"), 0
     )
     assert found.labelled("sync_failures_total", "reason") == {"sync": 0, "copy": 0}
     assert found.value("queue_delay_seconds") == 0
@@ -191,7 +191,7 @@ def test_failures_and_the_queue(filled_dsn):
               " WHERE id = (SELECT min(id) FROM pgtandem.recheck)")  # fmt: skip
     found = scraped(dsn=filled_dsn)
     assert found.labelled("queue_entries", "reason") == {
-        "sync": 3, "copy": 0, "gone": 0, "difference": 0,
+        "sync": 3, "copy": 0, "gone": 0, "difference": 0, "queued": 0,
     }  # fmt: skip
     assert found.value("queue_failed_entries") == 3
     assert 3600 < found.value("queue_delay_seconds") < 3700
@@ -412,7 +412,7 @@ def test_a_grant_that_is_missing_is_named(filled_dsn, as_user, dashboard):
     found = Scraped(out)
     assert found.of_all("query_up", query="gate") == 0
     assert found.of_all("query_up", query="queue") == 1
-    gear.rows("REVOKE SELECT ON pgtandem.status FROM dashboard")
+    gear.rows("REVOKE USAGE ON SCHEMA pgtandem FROM dashboard")
     out, err = pgtandem("metrics", dsn=dashboard, code=2)
     assert out == ""
     assert 'The role "dashboard" may not use the engine.' in err

@@ -45,8 +45,14 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+# What random writes find only after a minute; tests/isolation finds it by its interleaving.
+SLOW = {"what is touched is looked up by the key", "a step on the way is not watched"}
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_what_is_broken_is_found(world: World, name: str) -> None:
+    if name in SLOW and PROFILE == "ci":
+        pytest.skip("takes minutes: PGTANDEM_PROPERTIES=thorough")
     kind, mutation = MUTATIONS[name]
     broken = SHAPES[kind]().broken(mutation)
     with pytest.raises(Exception, match=r"wrong|differ|failed"):

@@ -53,7 +53,7 @@ def _first(target: db.Target, names: tuple[str, ...], survive: bool) -> exporter
 )  # fmt: skip
 @options.database
 def command(target: db.Target, names: tuple[str, ...], listen: tuple[str, int] | None) -> None:
-    """Print the figures of all mappings, or of some, in Prometheus's text format.
+    """Print the figures of all mappings, or some, for Prometheus.
 
     With --listen it answers each scrape with the figures of that moment, in a session of its own
     that reads only and waits a second at most for a lock. Where the database is lost,

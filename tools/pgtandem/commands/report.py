@@ -207,7 +207,7 @@ def command(
     project_dir: Path,
     as_json: bool,
 ) -> None:
-    """Print the success table: what was measured, beside what it should be.
+    """Print the success table: each figure beside its target.
 
     It is of the mappings in mappings/ of the Sqitch project here, or of those that are named; the
     project's own name stands for all of them. Nothing is compared anew: "pgtandem verify" does
