@@ -13,19 +13,18 @@ from pgtandem.errors import PgtandemError
 
 def show_differences(differences: list[compare.Difference], limit: int) -> None:
     """Print the first differences as a table: key, column, what it should be and what it is."""
-    if not differences:
-        return
-    output.print_table(
-        ("key", "differs", "column", "old (source)", "new (target)"),
-        (
+    if differences and limit:
+        output.print_table(
+            ("key", "differs", "column", "old (source)", "new (target)"),
             (
-                each.key, each.kind, each.column or "(row)",
-                "" if each.kind == "extra" else _value(each, each.old),
-                "" if each.kind == "missing" else _value(each, each.new),
-            )
-            for each in differences[:limit]
-        ),
-    )  # fmt: skip
+                (
+                    each.key, each.kind, each.column or "(row)",
+                    "" if each.kind == "extra" else _value(each, each.old),
+                    "" if each.kind == "missing" else _value(each, each.new),
+                )
+                for each in differences[:limit]
+            ),
+        )  # fmt: skip
     if len(differences) > limit:
         output.say(f"... and {len(differences) - limit:,} more (--limit)")
 
