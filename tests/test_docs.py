@@ -9,7 +9,7 @@ import click
 import pytest
 
 from helpers import ROOT
-from pgtandem import render, spec
+from pgtandem import model, render, spec
 from pgtandem.cli import cli
 
 CODE = re.compile(r"\bTD\d{3}\b")
@@ -103,7 +103,7 @@ def test_whole_mappings_are_valid(page, tmp_path):
 
 def test_every_key_of_a_mapping_is_explained():
     text = (ROOT / "docs/mapping.md").read_text()
-    schema = spec.Document.model_json_schema(by_alias=True)
+    schema = model.Document.model_json_schema(by_alias=True)
     parts = [schema, *schema["$defs"].values()]
     keys = {key for part in parts for key in part.get("properties", {})}
     assert {key for key in keys if f"`{key}" not in text and f"## {key}" not in text} == set()

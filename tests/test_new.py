@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from command_line import PGTANDEM
 from helpers import ROOT, psql
 from mappings import build
-from pgtandem import cli, draft, spec
+from pgtandem import cli, draft, model, spec
 from pgtandem.errors import PgtandemError
 
 TABLES = """
@@ -69,7 +69,7 @@ def test_what_is_obvious_is_filled_in_and_the_rest_is_marked(tables, empty_dsn, 
     ]
     assert "key: [id]" in lines
     assert "Marked TODO, for you to decide: born, title." in result.output
-    assert json.loads((tmp_path / draft.SCHEMA_FILE).read_text()) == spec.json_schema()
+    assert json.loads((tmp_path / draft.SCHEMA_FILE).read_text()) == model.json_schema()
     with pytest.raises(PgtandemError) as raised:
         spec.load(tmp_path / "shop.yml")
     assert [line.rpartition("/")[2][:35] for line in raised.value.detail.splitlines()] == [

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pgtandem import sqltext
-from pgtandem.spec import Document, Join, touched
+from pgtandem.derived import touched
+from pgtandem.model import Document, Join
 
 
 @dataclass(frozen=True)

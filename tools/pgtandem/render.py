@@ -14,9 +14,11 @@ import jinja2
 from jinja2.ext import Extension
 
 from pgtandem import __version__, documents, joins, paths, sqltext
+from pgtandem.derived import touched
 from pgtandem.fold import fold
+from pgtandem.model import Column, Document
 from pgtandem.project import KINDS
-from pgtandem.spec import Column, Document, Mapping, touched
+from pgtandem.spec import Mapping
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 PHASES = ("expand", "sync", "backfill", "index", "contract")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pgtandem import db, draft, sessions, spec, sqltext
+from pgtandem import db, draft, model, sessions, sqltext
 from pgtandem.errors import PgtandemError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -69,7 +69,7 @@ def command(
     path.write_text(draft.text(made), encoding="utf-8")
     schema = path.parent / draft.SCHEMA_FILE
     schema.write_text(
-        json.dumps(spec.json_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     for warning in made.warnings:
         click.echo(f"Warning: {warning}", err=True)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from pgtandem import consistency, spec
+from pgtandem import consistency, model
 
 
 @click.command()
@@ -17,5 +17,5 @@ def command(report: bool) -> None:
     Editors complete and check the file by it. Name it in the first line of the file: #
     yaml-language-server: $schema=mapping.schema.json
     """
-    schema = consistency.json_schema() if report else spec.json_schema()
+    schema = consistency.json_schema() if report else model.json_schema()
     click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
