@@ -218,6 +218,30 @@ COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS
     'queued with its error and is tried again later. While the copy is open, keys that may have '
     'no image stay queued, too, for the end of the backfill (p_upto).';
 
+CREATE FUNCTION pgtandem._last_queued(p_mapping text) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(max(id), 0) FROM pgtandem.recheck WHERE mapping = p_mapping;
+$$;
+COMMENT ON FUNCTION pgtandem._last_queued(text) IS
+    'The id of the last entry in the queue of a mapping; 0: there is none.';
+
+CREATE FUNCTION pgtandem._is_due(p_mapping text, p_upto bigint) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pgtandem.recheck AS r
+        JOIN pgtandem.mapping AS m ON m.name = r.mapping
+        WHERE r.mapping = p_mapping AND r.side = 'target' AND r.id <= p_upto
+          AND r.not_before <= clock_timestamp()
+          AND (r.reason <> 'gone' OR m.copy_state <> 'open')
+    );
+$$;
+COMMENT ON FUNCTION pgtandem._is_due(text, bigint) IS
+    'Whether something is due in the queue of a mapping that has an id up to p_upto.';
+
 CREATE FUNCTION pgtandem._drain_check(p_mapping text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -256,23 +280,32 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     v_settled bigint := 0;
+    v_upto    bigint;
     v_batch   record;
 BEGIN
     PERFORM pgtandem._drain_check(p_mapping);
+    v_upto := pgtandem._last_queued(p_mapping);
+    LOOP
+        COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        EXIT WHEN pgtandem._resolve_touches(p_mapping, v_upto) OPERATOR(pg_catalog.=) 0;
+    END LOOP;
+    -- What is queued from now on is for the next drain: writers may be quicker than this one.
+    v_upto := pgtandem._last_queued(p_mapping);
     LOOP
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         SELECT * INTO v_batch FROM pgtandem._drain_batch(p_mapping, p_reason);
         v_settled := v_settled OPERATOR(pg_catalog.+) v_batch.settled;
-        EXIT WHEN NOT v_batch.more;
+        EXIT WHEN NOT v_batch.more OR NOT pgtandem._is_due(p_mapping, v_upto);
     END LOOP;
     PERFORM pgtandem._drain_report(p_mapping, v_settled);
 END;
 $$;
 COMMENT ON PROCEDURE pgtandem.drain(text, text) IS
-    'Works off the recheck queue (or its entries of one reason) until nothing in it is due. '
-    'Commits after each batch; may be interrupted and repeated, and run in several sessions. What '
-    'is gone is left to the backfill while the copy is open. TD001 unknown mapping, TD006 no '
-    'sync.';
+    'Works off what is in the recheck queue when it begins (or its entries of one reason) until '
+    'nothing of it is due. Commits after each batch; may be interrupted and repeated, and run in '
+    'several sessions. What is gone is left to the backfill while the copy is open. TD001 unknown '
+    'mapping, TD006 no sync.';
 
 COMMIT;

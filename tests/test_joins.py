@@ -132,3 +132,27 @@ def test_what_a_drain_has_still_to_bring_over_is_no_difference(entitled: Built) 
     said, _ = pgtandem("verify", "entitled", dsn=dsn, code=1)
     assert "entitled: 1 difference." in said
     assert f"{waiting} keys in the queue, for the next drain." in said
+
+
+def test_a_drain_ends_though_writers_are_quicker(entitled: Built) -> None:
+    dsn = entitled.dsn
+    call(dsn, "CALL pgtandem.backfill('entitled')")
+    entitled.deploy("backfill")
+    # Whatever is settled is queued again at once, as by a writer that never sleeps.
+    call(
+        dsn,
+        """
+        CREATE FUNCTION bill.again() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO pgtandem.recheck (mapping, key, reason)
+            VALUES (OLD.mapping, OLD.key, OLD.reason);
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER again AFTER DELETE ON pgtandem.recheck
+            FOR EACH ROW EXECUTE FUNCTION bill.again();
+        INSERT INTO pgtandem.recheck (mapping, key, reason)
+        SELECT 'entitled', jsonb_build_array(n), 'queued' FROM generate_series(1, 250) AS n;
+        SET statement_timeout = '20s';
+        """,
+    )
+    pgtandem("drain", "entitled", dsn=dsn, code=1)
