@@ -248,6 +248,8 @@ BEGIN
               AND l.relation IN (SELECT v_table UNION SELECT relid FROM pg_partition_tree(v_table))
               AND (p_mode = 'ACCESS EXCLUSIVE' OR l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
               AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
+              -- The look at the sessions is as old as the transaction: who came since is not in it.
+              AND (l.pid IS NULL OR a.pid IS NOT NULL)
               AND coalesce(a.xact_start < clock_timestamp() - p_limit, true));
         state := CASE WHEN figure IS NULL THEN 'pass' WHEN v_lasting THEN 'fail' ELSE 'warn' END;
         figure := format('%s %s: %s', p_mode, v_table, coalesce(figure, 'nobody is in the way'));

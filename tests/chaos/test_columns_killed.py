@@ -57,7 +57,7 @@ def test_killed_at_any_moment(dsn: str, tmp_path: Path, what: str) -> None:
         for kind in ("deploy", "revert"):
             script = built.directory / kind / "crm_contract.sql"
             # A little later each time, until it is done before.
-            for moment in (0.05 + 0.02 * number for number in range(60)):
+            for moment in (0.03 + 0.01 * number for number in range(120)):
                 if not killed(built, script, moment, what):
                     break
                 hits += 1
