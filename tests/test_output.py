@@ -87,7 +87,7 @@ def test_progress_keeps_name_percent_and_reason(width):
 
 @pytest.mark.parametrize("name", cli.cli.list_commands(click.Context(cli.cli)))
 def test_no_description_is_cut_in_80_columns(name):
-    text = CliRunner().invoke(cli.cli, ["--help"], terminal_width=80).output
+    text = CliRunner().invoke(cli.cli, ["--help"], terminal_width=78).output
     line = next(line for line in text.splitlines() if line.split()[:1] == [name])
     assert line.endswith("."), line
     assert not line.endswith("...")

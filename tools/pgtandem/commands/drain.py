@@ -32,8 +32,9 @@ def command(
 ) -> None:
     """Settle the keys that wait in the queue.
 
-    They are of failed syncs, rows that the backfill set aside, differences to repair. Each key is
-    made to hold in the target what the source says now. A key that fails again stays in the queue,
+    They are of failed syncs, rows that the backfill set aside, differences to repair, and of every
+    write in mode queued. Each key is made to hold in the target what the source says now. What is
+    queued meanwhile is for the next drain (or --follow). A key that fails again stays in the queue,
     is listed, and is tried later: "pgtandem retry" makes that now.
 
     Exit status: 0 nothing is left, 1 entries remain, 2 error.

@@ -107,7 +107,7 @@ def command(
     contract: bool,
     as_json: bool,
 ) -> None:
-    """Say whether to go on with the cutover, to hold, or to roll back.
+    """Say whether to go on with the cutover, hold, or roll back.
 
     Each figure stands beside its threshold, which is in the mapping. Some figures come from the
     database, others from you: --signal error_rate=0.4 --signal p99_ms=430. With --contract it
