@@ -249,7 +249,7 @@ def test_odd_names_of_flags_and_users(dsn, conn):
         assert found["flag"] == flag
         assert [each["user"] for each in found["users"]] == [user]
     assert rollout("status", dsn=dsn).count("\n") == len(NASTY) + 1
-    assert rollout("set", "it's \"v4\"", "off", dsn=dsn, code=2).startswith("Error: There is no")
+    assert rollout("set", 'it\'s "v4"', "off", dsn=dsn, code=2).startswith("Error: There is no")
     rollout("cohort", NASTY[0], '"It\'s ""A"" 林"."%s Ü"', dsn=dsn)
     said = rollout("check", NASTY[0], "x", dsn=dsn)
     assert said == f'{NASTY[0]} is on for x: the cohort "It\'s ""A"" 林"."%s Ü".\n'
