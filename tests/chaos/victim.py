@@ -92,7 +92,8 @@ class Victim:
         elif what == "session":
             self.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                "datname = current_database() AND pid <> pg_backend_pid()"
+                "datname = current_database() AND pid <> pg_backend_pid() "
+                "AND backend_type = 'client backend'"
             )
         elif what == "backend":
             with psycopg.connect(self.dsn, autocommit=True) as witness:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from conftest import GEAR
+from conftest import GEAR, set_naptime
 from helpers import OWNER, psql
 from isolation.world import (
     SOURCE,
@@ -298,7 +298,16 @@ def test_lock_tables_beside_busy_writers(world):
     assert world.failures() == []
 
 
+@pytest.fixture
+def naps(server):
+    """A server that looks each second for what to vacuum."""
+    set_naptime(server, "1s")
+    yield
+    set_naptime(server, "500h")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("naps")
 def test_lock_tables_and_autovacuum(world):
     """An autovacuum gives way to it."""
     world.owner.run(
