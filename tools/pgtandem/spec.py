@@ -76,7 +76,7 @@ class Mapping:
 
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
-        sections = {"sync", "backfill", "gate", "contract"}
+        sections = {"sync", "merge", "backfill", "gate", "contract"}
         settings = self.document.model_dump(mode="json", include=sections, exclude_none=True)
         if self.areas:
             settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
@@ -140,6 +140,7 @@ def load(path: Path) -> Mapping:
     derived.check_members(document, mistakes)
     derived.check_queued(document, columns, mistakes)
     derived.check_in_place(document, columns, mistakes)
+    derived.check_merge(document, columns, mistakes)
     areas = _areas(document, columns, mistakes)
     mistakes.stop_if_any()
     meaning = document.model_dump(
