@@ -291,29 +291,26 @@ def check_merge(document: Document, columns: tuple[Column, ...], mistakes: Mista
     merge, sync = document.merge, document.sync
     if merge is None:
         return
-    refused: list[tuple[bool, tuple[str, ...], str]] = [
-        (in_place(document), (), "merge: not where the target is the source itself"),
-        (bool(document.rows), (), "merge: not with rows; write a mapping for each of them"),
-        (
-            sync.mode != "queued" and sync.ways != "none",
-            (),
+    if in_place(document):
+        mistakes.add(("merge",), "merge: not where the target is the source itself")
+    if document.rows:
+        mistakes.add(("merge",), "merge: not with rows, of which some may be gone")
+    if sync.mode != "queued" and sync.ways != "none":
+        mistakes.add(
+            ("merge",),
             f"merge: not in mode {sync.mode}; write sync: {{mode: queued, ways: forward}}, or "
-            "{ways: none} for a backfill alone",
-        ),
-        (
-            document.target.filter is not None,
+            "sync: {ways: none} for a backfill alone",
+        )
+    if document.target.filter:
+        mistakes.add(
             ("target", "filter"),
             "target.filter: a merge compares and deletes no row of the target's own; take it out",
-        ),
-        (
-            document.contract.columns is not None,
+        )
+    if document.contract.columns:
+        mistakes.add(
             ("contract", "columns"),
             "contract.columns: not for a merge, whose target does not replace the source",
-        ),
-    ]
-    for wrong, where, message in refused:
-        if wrong:
-            mistakes.add(where or ("merge",), message)
+        )
     if (merge.wins == "newest") != (merge.by is not None):
         mistakes.add(
             ("merge", "by" if merge.by else "wins"),
@@ -325,9 +322,7 @@ def check_merge(document: Document, columns: tuple[Column, ...], mistakes: Mista
         _check_by(document, {c.name: c for c in columns}, merge.by, mistakes)
 
 
-def _check_by(
-    document: Document, columns: dict[str, Column], by: str, mistakes: Mistakes
-) -> None:
+def _check_by(document: Document, columns: dict[str, Column], by: str, mistakes: Mistakes) -> None:
     column = columns.get(by)
     if column is None:
         why = f"is no mapped column{nearest(by, columns)}"

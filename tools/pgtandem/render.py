@@ -818,9 +818,7 @@ class Context:
         if self.merge.wins == "target" or not self.synced_rest:
             return "false"
         differing = [
-            c.differ(
-                f"t.{c.name}" if selected else c.at("t"), c.image if row == "i" else c.at(row)
-            )
+            c.differ(f"t.{c.name}" if selected else c.at("t"), c.image if row == "i" else c.at(row))
             for c in self.synced_rest
         ]
         return "(" + "\n OR ".join(differing) + ")"
