@@ -96,7 +96,7 @@ def nasty(kind: str = "ordinary") -> tuple[str, str]:
 
 
 def nasty_derived(kind: str) -> tuple[str, str]:
-    """The same for what is derived: `kind` is "joins", "rows", "in_place", or "merge" with joins."""
+    """The same for what is derived: `kind` is "joins", "rows", "in_place" or "merge"."""
     if kind == "merge":
         mapping, legacy = nasty_derived("joins")
         mapping = mapping.replace("mapping: nasty_joins", "mapping: nasty_merge")
