@@ -201,7 +201,7 @@ BEGIN
       AND relation NOT IN (SELECT pgtandem._leaves(v_mapping.source));
     UPDATE pgtandem.mapping
     SET copy_state = 'open', copy_strategy = 'overwrite', copy_changed = clock_timestamp(),
-        sweep = CASE WHEN v_gone AND NOT settings ? 'merge' THEN 'ask' ELSE 'none' END
+        sweep = CASE WHEN v_gone THEN 'ask' ELSE 'none' END
     WHERE name = p_mapping;
     PERFORM pgtandem._switch_moved(p_mapping, true);
     PERFORM pgtandem._watch_truncate(p_mapping);
