@@ -237,6 +237,11 @@ class Document(Strict):
         description="Columns that belong together, under a name that comparisons report by; a.b.* "
         "stands for every path that begins so.",
     )
+    categories: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Rows that are counted apart by plan and verify: a name, and a SQL condition "
+        "over a source row. The first that holds counts.",
+    )
     sync: Sync = Field(default_factory=lambda: Sync.model_validate({}))
     backfill: Backfill = Field(default_factory=lambda: Backfill.model_validate({}))
     indexes: dict[Name, Index] = Field(
