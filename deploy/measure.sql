@@ -87,6 +87,30 @@ COMMENT ON FUNCTION pgtandem.sample_images(text, integer) IS
     'About p_rows random rows of the source, each with its place, and the key and category of each '
     'of its images; NULL where it has none. All rows where that is most of them. TD001.';
 
+CREATE FUNCTION pgtandem.sample_target(p_mapping text, p_rows integer) RETURNS SETOF jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_mapping pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_rows    numeric := (SELECT c.rows FROM pgtandem._count_rows(v_mapping.target) AS c);
+    v_size    numeric := (SELECT sum(pg_relation_size(l)) / current_setting('block_size')::integer
+                          FROM pgtandem._leaves(v_mapping.target) AS l);
+    v_wanted  numeric := least(1, p_rows / greatest(1, v_rows));
+    -- A row or so of each block, as sample_images takes them.
+    v_blocks  numeric := least(1, greatest(v_wanted, 2 * p_rows / greatest(1, v_size)));
+BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    RETURN QUERY EXECUTE format(
+        'SELECT jsonb_build_array(%s) FROM %s AS t TABLESAMPLE SYSTEM (%s) WHERE random() < %s',
+        (SELECT string_agg(format('t.%I', k), ', ' ORDER BY n)
+         FROM unnest(v_mapping.key) WITH ORDINALITY AS u (k, n)),
+        v_mapping.target, 100 * v_blocks, v_wanted / v_blocks);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.sample_target(text, integer) IS
+    'The keys of about p_rows random rows of the target; of all where it has no more. TD001.';
+
 CREATE FUNCTION pgtandem._measure_ranges(p_mapping text, p_chunks integer, p_blocks integer)
 RETURNS TABLE (relation regclass, first_block bigint, last_block bigint)
 LANGUAGE sql

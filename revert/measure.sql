@@ -13,6 +13,7 @@ DROP FUNCTION pgtandem.measure(text, integer, integer);
 DROP FUNCTION pgtandem._measure_fill(text, regclass, tid, tid);
 DROP FUNCTION pgtandem._measure_tables(text);
 DROP FUNCTION pgtandem._measure_ranges(text, integer, integer);
+DROP FUNCTION pgtandem.sample_target(text, integer);
 DROP FUNCTION pgtandem.sample_images(text, integer);
 DROP FUNCTION pgtandem._count_rows(regclass, integer);
 

@@ -136,7 +136,11 @@ class Backfill(Strict):
     """How fast the copy may go."""
 
     chunk_time: Limit = Field("200ms", description="Aim for one transaction.")
-    pause: Duration = Field("0s", description="Between two chunks.")
+    pause: Duration | None = Field(
+        None,
+        description="Between two chunks; if not given, a tenth of the time of the last one where "
+        "the source has more than a million rows, else none.",
+    )
     max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
     max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
     max_wal_rate: Size | None = Field(None, description="WAL in a second.")
