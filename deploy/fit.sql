@@ -68,14 +68,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_percent real;
+    v_blocks  real;
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     SELECT least(100, 100.0 * p_rows / nullif(e.rows, 0)) INTO v_percent
     FROM pgtandem._fit_total(p_mapping) AS e (rows);
     FOR leaf IN SELECT pgtandem._leaves((pgtandem.mapping_of(p_mapping)).source) LOOP
         IF v_percent < 50 THEN
-            EXECUTE format('SELECT array_agg(ctid) FROM ONLY %s TABLESAMPLE SYSTEM (%s)', leaf,
-                           v_percent)
+            -- A row or so of each block: rows of one block are often alike.
+            v_blocks := least(100, greatest(v_percent, 200.0 * p_rows
+                * current_setting('block_size')::integer / greatest(1, pg_relation_size(leaf))));
+            EXECUTE format('SELECT array_agg(ctid) FROM ONLY %s TABLESAMPLE SYSTEM (%s) '
+                           'WHERE random() < %s', leaf, v_blocks, v_percent / v_blocks)
             INTO rows;
             RETURN NEXT;
             CONTINUE;
@@ -91,8 +95,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._fit_rows(text, integer) IS
-    'The ctids of about p_rows rows of the source, in random blocks; of all where that is more '
-    'than half of them, or p_rows is NULL.';
+    'The ctids of about p_rows rows of the source, a row or so of each of many random blocks; of '
+    'all where that is more than half of them, or p_rows is NULL.';
 
 CREATE FUNCTION pgtandem._fit_key(p_mapping text, p_leaf regclass, p_row tid) RETURNS text
 LANGUAGE plpgsql

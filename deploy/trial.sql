@@ -10,19 +10,19 @@ SELECT to_regprocedure('pgtandem._fit_tables(text)') IS NOT NULL AS done \gset
 
 BEGIN;
 
-CREATE FUNCTION pgtandem._image_rows(p_mapping text) RETURNS text
+CREATE FUNCTION pgtandem._image_rows(p_mapping text, p_view text DEFAULT 'image') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- The renderer calls the source so, and names it first.
     SELECT '(' || regexp_replace(
-        rtrim(pg_get_viewdef(to_regclass(format('pgtandem_%s.image', p_mapping))), ';'),
+        rtrim(pg_get_viewdef(to_regclass(format('pgtandem_%s.%s', p_mapping, p_view))), ';'),
         '^\s*SELECT ', 'SELECT source.tableoid AS "pgtandem:leaf", source.ctid AS "pgtandem:row", '
         ) || ') AS i WHERE i."pgtandem:leaf" = $1 AND i."pgtandem:row" = ANY ($2)';
 $$;
-COMMENT ON FUNCTION pgtandem._image_rows(text) IS
+COMMENT ON FUNCTION pgtandem._image_rows(text, text) IS
     'What follows FROM to read the images (i) of some rows of the source: $1 the table (oid), $2 '
-    'their ctids.';
+    'their ctids. p_view: another view of the mapping, image_of_key or categories.';
 
 CREATE FUNCTION pgtandem._fit_columns(p_mapping text)
 RETURNS TABLE (name name, type text, mapped boolean, filled text, required boolean)

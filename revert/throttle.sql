@@ -11,6 +11,7 @@ BEGIN;
 
 DROP FUNCTION pgtandem._throttle(pgtandem.mapping, double precision, numeric);
 DROP VIEW pgtandem.wal_status;
+DROP FUNCTION pgtandem._is_large(regclass);
 DROP FUNCTION pgtandem._setting(jsonb, text, text, text);
 
 COMMIT;

@@ -14,6 +14,6 @@ DROP FUNCTION pgtandem._fit_failures(text, regclass, tid[], integer, timestamptz
 DROP FUNCTION pgtandem._fit_error(text, regclass, tid[]);
 DROP FUNCTION pgtandem._fit_insert(text, text, name, bigint);
 DROP FUNCTION pgtandem._fit_columns(text);
-DROP FUNCTION pgtandem._image_rows(text);
+DROP FUNCTION pgtandem._image_rows(text, text);
 
 COMMIT;

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT 'pgtandem._image_rows(text)'::regprocedure;
+SELECT 'pgtandem._image_rows(text, text)'::regprocedure;
 SELECT 'pgtandem._fit_columns(text)'::regprocedure;
 SELECT 'pgtandem._fit_insert(text, text, name, bigint)'::regprocedure;
 SELECT 'pgtandem._fit_error(text, regclass, tid[])'::regprocedure;

@@ -61,6 +61,23 @@ class Area:
     changed: int = 0
 
 
+@dataclass(frozen=True)
+class Category:
+    """Rows of the image that the mapping counts apart, and how many of them differ.
+
+    Attributes:
+        category: its name; other: those of none.
+        rows: of the image.
+        missing: those that the target lacks.
+        changed: those that differ in a column.
+    """
+
+    category: str
+    rows: int
+    missing: int
+    changed: int
+
+
 @dataclass
 class Comparison:
     """The result of a comparison on one snapshot.
@@ -77,6 +94,7 @@ class Comparison:
         extra: rows of the target without an image.
         changed: rows that differ in a column.
         areas: the same by the areas of the mapping; empty where it has none.
+        categories: the same by its categories; empty where it has none.
         differences: of the keys that differ, the first STORED.
         shown: those of one area, where one was asked for; else the same.
         queued: how many of the keys in `differences` were in the queue, in the snapshot.
@@ -97,6 +115,7 @@ class Comparison:
     extra: int = 0
     changed: int = 0
     areas: list[Area] = field(default_factory=list)
+    categories: list[Category] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     shown: list[Difference] = field(default_factory=list)
     queued: int = 0
@@ -183,7 +202,8 @@ def full(
         return sessions.results(futures, BEAT_SECONDS, on_beat)
 
     _look(comparison, run, area)
-    _look_at_queue(busy[0], mapping, comparison)
+    waiting = _look_at_queue(busy[0], mapping, comparison)
+    _look_at_categories(comparison, run, waiting)
     for session in busy:
         _end(session)
     comparison.seconds = time.monotonic() - began
@@ -262,6 +282,7 @@ def _begin(
     comparison = Comparison(
         mapping.name, row["hash"], scope, row["started_at"], row["snapshot"],
         areas=[Area(**area) for area in row["areas"]],
+        categories=[Category(name, 0, 0, 0) for name in row["categories"]],
     )  # fmt: skip
     return comparison, row["cuts"], row["snapshot_id"]
 
@@ -313,15 +334,47 @@ def _compare_keys(
         return [work(session, compared, {"keys": keys, "mapping": mapping.name} | more)]
 
     _look(comparison, run, area)
-    _look_at_queue(session, mapping, comparison)
+    waiting = _look_at_queue(session, mapping, comparison)
+    _look_at_categories(comparison, run, waiting)
+
+
+def _look_at_categories(
+    comparison: Comparison, run: Callable[..., list[Any]], waiting: set[str]
+) -> None:
+    """Count by category, where there are any; a key that waits for a drain does not differ."""
+    names = [each.category for each in comparison.categories]
+    if not names:
+        return
+    schema = sql.Identifier(f"pgtandem_{comparison.mapping}")
+
+    def count(
+        session: sessions.Connection, compared: sql.Composable, bound: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        query = db.load_query("compare_categories").format(compared=compared, schema=schema)
+        return session.execute(query, bound).fetchall()
+
+    found = [row for rows in run(count, waiting=list(waiting)) for row in rows]
+    comparison.categories = [
+        Category(
+            name,
+            *(
+                sum(row[what] for row in found if row["category"] == name)
+                for what in ("rows", "missing", "changed")
+            ),
+        )
+        for name in names
+    ]
 
 
 def _look_at_queue(
     session: sessions.Connection, mapping: deployed.Mapping, comparison: Comparison
-) -> None:
-    """Count what differs and waits in the queue; in mode queued that is no difference yet."""
+) -> set[str]:
+    """Count what differs and waits in the queue; in mode queued that is no difference yet.
+
+    Returns the keys that are none.
+    """
     if not comparison.differences:
-        return
+        return set()
     touched: sql.Composable = sql.SQL("")
     if "touched" in mapping.routines:
         touched = db.load_query("compare_touched").format(schema=mapping.schema)
@@ -332,5 +385,6 @@ def _look_at_queue(
     # Of more keys than are looked at one by one, nobody knows which wait.
     if mapping.mode == "queued" and comparison.differing <= len(keys):
         comparison.leave_to_drain(queued)
-    else:
-        comparison.queued = len(queued)
+        return queued
+    comparison.queued = len(queued)
+    return set()

@@ -31,6 +31,15 @@ class Area(_Part):
     equal: bool = Field(description="Whether none does.")
 
 
+class Category(_Part):
+    """Rows that the mapping counts apart."""
+
+    category: str = Field(description="Its name; other: the rows of none.")
+    rows: int = Field(ge=0, description="Rows of the image.")
+    missing: int = Field(ge=0, description="Those that the target lacks.")
+    changed: int = Field(ge=0, description="Those that differ in a column.")
+
+
 class Difference(_Part):
     """What differs in a key: a whole row, or one column of it."""
 
@@ -71,6 +80,14 @@ class Report(_Part):
     seconds: float = Field(ge=0, description="What it took.")
     complete: bool = Field(description="Whether `differences` has all that differ.")
     differences: list[Difference] = Field(description="The first 10,000, or those of one area.")
+    categories: list[Category] | None = Field(
+        None, description="The same by categories; left out where the mapping has none."
+    )
+
+    def form(self) -> dict[str, Any]:
+        """As JSON has it."""
+        without = {"categories"} if self.categories is None else set()
+        return self.model_dump(mode="json", exclude=without)
 
 
 def report(comparison: compare.Comparison, area: str | None) -> Report:
@@ -103,6 +120,7 @@ def report(comparison: compare.Comparison, area: str | None) -> Report:
         differences=[
             Difference(**vars(each) | {"key": json.loads(each.key)}) for each in comparison.shown
         ],
+        categories=[Category(**vars(each)) for each in comparison.categories] or None,
     )
 
 
@@ -145,14 +163,15 @@ def _exists(path: Path) -> PgtandemError:
     )
 
 
-def write(path: Path, document: Report, force: bool) -> None:
+def write(path: Path, document: Report | list[Report], force: bool) -> None:
     """Write the report so that nobody ever sees a part of it, and none is replaced unasked.
 
     Raises:
         PgtandemError: where the file has come into being meanwhile.
         OSError: where it cannot be written.
     """
-    text = json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    made = document.form() if isinstance(document, Report) else [each.form() for each in document]
+    text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -6,12 +6,13 @@ import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from pgtandem import db
+from pgtandem import db, project, sessions
 from pgtandem.errors import PgtandemError
 from pgtandem.sessions import Connection
 
@@ -144,6 +145,36 @@ def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping
             known[name].require_primary()
         return known[name]
     raise unknown(connection, name, list(known))
+
+
+def meant(target: db.Target, name: str, directory: Path) -> list[Mapping]:
+    """What a name stands for: a mapping, or all that a Sqitch project has deployed, in its order.
+
+    Args:
+        target: the database.
+        name: of a mapping; else of the project in the directory.
+        directory: where the project would be.
+
+    Raises:
+        PgtandemError: where it is neither, or nothing of the project is deployed.
+    """
+    with sessions.connect(target) as connection:
+        known = {mapping.name: mapping for mapping in all_mappings(connection)}
+        if name in known:
+            return [known[name]]
+        if name != project.name_of(directory):
+            raise unknown(connection, name, list(known))
+        changes = project.find(directory).changes()
+        expands = [change.removesuffix("_expand") for change in dict.fromkeys(changes)]
+        if found := [known[each] for each in expands if each in known]:
+            return found
+        raise PgtandemError(
+            f'No mapping of the project "{name}" is deployed in the database'
+            f' "{connection.info.dbname}".',
+            detail=f"Deployed: {', '.join(known) or 'none'}.",
+            hint="Deploy its expand changes: sqitch deploy",
+            sqlstate="TD001",
+        )
 
 
 def unknown(connection: psycopg.Connection[Any], name: str, known: Sequence[str]) -> PgtandemError:

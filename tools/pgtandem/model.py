@@ -148,7 +148,11 @@ class Backfill(Strict):
     """How fast the copy may go."""
 
     chunk_time: Limit = Field("200ms", description="Aim for one transaction.")
-    pause: Duration = Field("0s", description="Between two chunks.")
+    pause: Duration | None = Field(
+        None,
+        description="Between two chunks; if not given, a tenth of the time of the last one where "
+        "the source has more than a million rows, else none.",
+    )
     max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
     max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
     max_wal_rate: Size | None = Field(None, description="WAL in a second.")
@@ -248,6 +252,11 @@ class Document(Strict):
         default_factory=dict,
         description="Columns that belong together, under a name that comparisons report by; a.b.* "
         "stands for every path that begins so.",
+    )
+    categories: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Rows that are counted apart by plan and verify: a name, and a SQL condition "
+        "over a source row. The first that holds counts.",
     )
     sync: Sync = Field(default_factory=lambda: Sync.model_validate({}))
     merge: Merge | None = Field(

@@ -26,5 +26,6 @@ def database(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 mapping = click.argument("name", metavar="MAPPING")
+mappings = click.argument("name", metavar="MAPPING|PROJECT")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 reason = click.option("--reason", metavar="TEXT", help="Why; it is written to pgtandem.event.")

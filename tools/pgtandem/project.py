@@ -133,6 +133,14 @@ class Project:
             )
 
 
+def name_of(directory: Path) -> str | None:
+    """The name of the Sqitch project in a directory; None where there is none."""
+    try:
+        return find(directory).name
+    except PgtandemError:
+        return None
+
+
 def _options(requires: list[str]) -> list[str]:
     return [word for change in requires for word in ("--requires", change)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import textwrap
@@ -409,6 +410,7 @@ class Context:
         self.generated_array = sqltext.text_array(list(document.contract.generated))
 
         self.indexes = _sql_indexes(mapping)
+        self._name_categories(document)
         self._name_leaving(mapping)
 
         self.key_array = sqltext.text_array(document.key)
@@ -451,6 +453,23 @@ class Context:
             f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
+
+    def _name_categories(self, document: Document) -> None:
+        self.categories = {
+            sqltext.literal(name): sqltext.closed(text)
+            for name, text in document.categories.items()
+        }
+        read = set(self._reads)
+        for text in self.categories.values():
+            read.update(sqltext.mentioned(text, self._types))
+        self.categories_read = sqltext.text_array([name for name in self._types if name in read])
+
+    @property
+    def measured(self) -> Context:
+        """The same mapping, into the scratch table of pgtandem.measure instead of the target."""
+        other = copy.copy(self)
+        other.target = f"{self.schema}.measured_target"
+        return other
 
     def _name_leaving(self, mapping: Mapping) -> None:
         columns = mapping.document.contract.columns or []

@@ -22,7 +22,8 @@ from pgtandem.mistakes import Mistakes, nearest
 from pgtandem.model import Column, ColumnForm, Document
 
 # Sections that say nothing about what a row of the target should be.
-UNHASHED = {"areas", "backfill", "indexes", "gate", "contract"}
+UNHASHED = {"areas", "categories", "backfill", "indexes", "gate", "contract"}
+OTHER = "other"  # what rows of no category are called
 # Variables of the rendered functions: a column of that name would be read in their place.
 OURS = re.compile(
     r"v_(key\d+|old|new|op|was|in|empty|kept|found|depth|state|sqlstate|message|result|rows)"
@@ -80,6 +81,8 @@ class Mapping:
         settings = self.document.model_dump(mode="json", include=sections, exclude_none=True)
         if self.areas:
             settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
+        if self.document.categories:
+            settings["categories"] = [*self.document.categories, OTHER]
         if self.document.rows:
             settings["unit"] = self.unit
         return settings
@@ -132,6 +135,7 @@ def load(path: Path) -> Mapping:
     _check_names(document, mistakes)
     _check_trigger(document, mistakes)
     _check_indexes(document, mistakes)
+    _check_categories(document, mistakes)
     _check_expressions(document, mistakes)
     mistakes.stop_if_any()
     columns = tuple(_columns(document, mistakes))
@@ -275,6 +279,14 @@ def _check_trigger(document: Document, mistakes: Mistakes) -> None:
         mistakes.add(("sync", "trigger"), "sync.trigger: a name has a control character in it")
 
 
+def _check_categories(document: Document, mistakes: Mistakes) -> None:
+    for name in document.categories:
+        if CONTROL.search(name):
+            mistakes.add(("categories", name), f"categories: {name!r} has a control character")
+        if name == OTHER:
+            mistakes.add(("categories", name), f'categories: "{OTHER}" are the rows of no category')
+
+
 def _check_expressions(document: Document, mistakes: Mistakes) -> None:
     expressions: list[tuple[tuple[str, ...], str | None]] = [
         (("source", "filter"), document.source.filter)
@@ -296,6 +308,7 @@ def _check_expressions(document: Document, mistakes: Mistakes) -> None:
         expressions += [((*where, "values", key), value) for key, value in join.values.items()]
     expressions += [(("rows", name), select) for name, select in document.rows.items()]
     expressions.append((("target", "filter"), document.target.filter))
+    expressions += [(("categories", name), text) for name, text in document.categories.items()]
     expressions += [
         (("contract", "generated", k), v) for k, v in document.contract.generated.items()
     ]

@@ -28,6 +28,7 @@ COMMENT ON SCHEMA pgtandem_gear IS
 -- A replaced view may have other columns.
 DROP FUNCTION IF EXISTS pgtandem_gear.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_gear.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_gear.categories;
 DROP VIEW IF EXISTS pgtandem_gear.image;
 CREATE VIEW pgtandem_gear.image AS
 SELECT source.id AS id,
@@ -135,6 +136,105 @@ END;
 COMMENT ON FUNCTION pgtandem_gear.compared_keys(jsonb) IS
     'The same for the keys of a JSON array of keys, found by index on either side.';
 
+CREATE OR REPLACE FUNCTION pgtandem_gear.measure_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    EXECUTE format(CASE p_strategy
+        WHEN 'overwrite' THEN $overwrite$
+            -- The lock makes the value read the value current at the write.
+            WITH image AS MATERIALIZED (
+            SELECT source.id AS id,
+                   source.user_id AS user_id,
+                   source.name AS name,
+                   source.type AS category,
+                   source.brand AS brand,
+                   source.created_at AS created_at,
+                   'active' AS status,
+                   'personal' AS role,
+                   source.created_at AS updated_at
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            FOR NO KEY UPDATE OF source)
+            INSERT INTO pgtandem_gear.measured_target AS t
+                (id, user_id, name, category, brand, created_at, status, role, updated_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.id, i.user_id, i.name, i.category, i.brand, i.created_at, i.status, i.role,
+                i.updated_at
+            FROM image AS i
+            ORDER BY i.id
+            ON CONFLICT (id) DO UPDATE
+                SET user_id = excluded.user_id,
+                    name = excluded.name,
+                    category = excluded.category,
+                    brand = excluded.brand,
+                    created_at = excluded.created_at
+                WHERE t.user_id IS DISTINCT FROM excluded.user_id
+                   OR t.name IS DISTINCT FROM excluded.name
+                   OR t.category IS DISTINCT FROM excluded.category
+                   OR t.brand IS DISTINCT FROM excluded.brand
+                   OR t.created_at IS DISTINCT FROM excluded.created_at
+        $overwrite$
+        WHEN 'insert' THEN $insert$
+            INSERT INTO pgtandem_gear.measured_target
+                (id, user_id, name, category, brand, created_at, status, role, updated_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.id,
+                   source.user_id,
+                   source.name,
+                   source.type,
+                   source.brand,
+                   source.created_at,
+                   'active',
+                   'personal',
+                   source.created_at
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            ORDER BY source.id
+        $insert$
+        ELSE $skip$
+            INSERT INTO pgtandem_gear.measured_target
+                (id, user_id, name, category, brand, created_at, status, role, updated_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.id,
+                   source.user_id,
+                   source.name,
+                   source.type,
+                   source.brand,
+                   source.created_at,
+                   'active',
+                   'personal',
+                   source.created_at
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+              AND NOT EXISTS (SELECT FROM pgtandem_gear.measured_target AS t
+                              WHERE t.id = source.id)
+            ORDER BY source.id
+        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
+            ON CONFLICT (id) DO NOTHING
+        $ignore$ ELSE '' END
+        END, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_gear.measure_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_gear.measure_chunk(regclass, bigint, bigint, text) IS
+    'What copy_chunk does, with a scratch table in the place of the target. Called by '
+    'pgtandem.measure, which makes that table and undoes it all.';
+
 DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
@@ -152,7 +252,6 @@ BEGIN
   },
   "backfill": {
     "chunk_time": "200ms",
-    "pause": "0s",
     "max_lag": "64MB",
     "max_slot": "4GB"
   },

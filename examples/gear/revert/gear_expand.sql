@@ -26,6 +26,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('gear');
 END;
 $do$;
+DROP FUNCTION pgtandem_gear.measure_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_gear.compared_keys(jsonb);
 DROP FUNCTION pgtandem_gear.compared(uuid, uuid);
 DROP VIEW pgtandem_gear.image;

@@ -28,6 +28,7 @@ COMMENT ON SCHEMA pgtandem_unified_profiles IS
 -- A replaced view may have other columns.
 DROP FUNCTION IF EXISTS pgtandem_unified_profiles.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_unified_profiles.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_unified_profiles.categories;
 DROP VIEW IF EXISTS pgtandem_unified_profiles.image;
 CREATE VIEW pgtandem_unified_profiles.image AS
 SELECT source.id AS user_id,
@@ -714,6 +715,334 @@ END;
 COMMENT ON FUNCTION pgtandem_unified_profiles.compared_keys(jsonb) IS
     'The same for the keys of a JSON array of keys, found by index on either side.';
 
+CREATE OR REPLACE FUNCTION pgtandem_unified_profiles.measure_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    EXECUTE format(CASE p_strategy
+        WHEN 'overwrite' THEN $overwrite$
+            -- The lock makes the value read the value current at the write.
+            WITH image AS MATERIALIZED (
+            SELECT source.id AS user_id,
+                   to_jsonb(source.display_name) AS "profile.account.display_name",
+                   to_jsonb(source.avatar_url) AS "profile.account.avatar_url",
+                   to_jsonb(source.email) AS "profile.account.email",
+                   to_jsonb(source.phone) AS "profile.account.phone",
+                   to_jsonb(source.email_verified) AS "profile.account.email_verified",
+                   to_jsonb(source.linked_providers) AS "profile.account.linked_providers",
+                   to_jsonb(source.birth_datetime) AS "profile.birth_info.birth_datetime",
+                   to_jsonb(source.birth_date) AS "profile.birth_info.birth_date",
+                   to_jsonb(source.birth_time) AS "profile.birth_info.birth_time",
+                   to_jsonb(source.birth_place) AS "profile.birth_info.place",
+                   to_jsonb(source.birth_latitude) AS "profile.birth_info.latitude",
+                   to_jsonb(source.birth_longitude) AS "profile.birth_info.longitude",
+                   to_jsonb(source.birth_rectification) AS "profile.birth_info.rectification",
+                   to_jsonb(source.gender) AS "profile.birth_info.gender",
+                   to_jsonb(source.language) AS "profile.preferences.language",
+                   to_jsonb(source.timezone) AS "profile.preferences.timezone",
+                   to_jsonb(source.notifications_enabled)
+                       AS "profile.preferences.notifications_enabled",
+                   to_jsonb(source.reminder_time) AS "profile.preferences.reminder_time",
+                   to_jsonb(source.reminder_days) AS "profile.preferences.reminder_days",
+                   to_jsonb(source.session_minutes) AS "profile.preferences.session_minutes",
+                   to_jsonb(source.interests) AS "profile.preferences.interests",
+                   nullif(source.client_settings, 'null') AS "profile.preferences.client_settings",
+                   pgtandem.json_of(source.deletion_requested_at)
+                       AS "profile.deletion.requested_at",
+                   to_jsonb(source.deletion_reason) AS "profile.deletion.reason",
+                   to_jsonb(source.deletion_scheduled_for) AS "profile.deletion.scheduled_for",
+                   pgtandem.json_of(source.deleted_at) AS "profile.deletion.deleted_at"
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            FOR NO KEY UPDATE OF source)
+            INSERT INTO pgtandem_unified_profiles.measured_target AS t
+                (user_id, profile)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.user_id, jsonb_build_object(
+                    'account', jsonb_build_object(
+                        'display_name', i."profile.account.display_name",
+                        'avatar_url', i."profile.account.avatar_url",
+                        'email', i."profile.account.email",
+                        'phone', i."profile.account.phone",
+                        'email_verified', i."profile.account.email_verified",
+                        'linked_providers', i."profile.account.linked_providers"
+                    ),
+                    'birth_info', jsonb_build_object(
+                        'birth_datetime', i."profile.birth_info.birth_datetime",
+                        'birth_date', i."profile.birth_info.birth_date",
+                        'birth_time', i."profile.birth_info.birth_time",
+                        'place', i."profile.birth_info.place",
+                        'latitude', i."profile.birth_info.latitude",
+                        'longitude', i."profile.birth_info.longitude",
+                        'rectification', i."profile.birth_info.rectification",
+                        'gender', i."profile.birth_info.gender"
+                    ),
+                    'preferences', jsonb_build_object(
+                        'language', i."profile.preferences.language",
+                        'timezone', i."profile.preferences.timezone",
+                        'notifications_enabled', i."profile.preferences.notifications_enabled",
+                        'reminder_time', i."profile.preferences.reminder_time",
+                        'reminder_days', i."profile.preferences.reminder_days",
+                        'session_minutes', i."profile.preferences.session_minutes",
+                        'interests', i."profile.preferences.interests",
+                        'client_settings', i."profile.preferences.client_settings"
+                    ),
+                    'deletion', jsonb_build_object(
+                        'requested_at', i."profile.deletion.requested_at",
+                        'reason', i."profile.deletion.reason",
+                        'scheduled_for', i."profile.deletion.scheduled_for",
+                        'deleted_at', i."profile.deletion.deleted_at"
+                    )
+                )
+            FROM image AS i
+            ORDER BY i.user_id
+            ON CONFLICT (user_id) DO UPDATE
+                SET profile = pgtandem.as_object(t.profile, '{profile}') || jsonb_build_object(
+                    'account', pgtandem.as_object(t.profile -> 'account',
+                                                  '{profile,account}') || jsonb_build_object(
+                        'display_name', excluded.profile #> '{account,display_name}',
+                        'avatar_url', excluded.profile #> '{account,avatar_url}',
+                        'email', excluded.profile #> '{account,email}',
+                        'phone', excluded.profile #> '{account,phone}',
+                        'email_verified', excluded.profile #> '{account,email_verified}',
+                        'linked_providers', excluded.profile #> '{account,linked_providers}'
+                    ),
+                    'birth_info', pgtandem.as_object(t.profile -> 'birth_info',
+                                                     '{profile,birth_info}') || jsonb_build_object(
+                        'birth_datetime', excluded.profile #> '{birth_info,birth_datetime}',
+                        'birth_date', excluded.profile #> '{birth_info,birth_date}',
+                        'birth_time', excluded.profile #> '{birth_info,birth_time}',
+                        'place', excluded.profile #> '{birth_info,place}',
+                        'latitude', excluded.profile #> '{birth_info,latitude}',
+                        'longitude', excluded.profile #> '{birth_info,longitude}',
+                        'rectification', excluded.profile #> '{birth_info,rectification}',
+                        'gender', excluded.profile #> '{birth_info,gender}'
+                    ),
+                    'preferences', pgtandem.as_object(t.profile -> 'preferences',
+                        '{profile,preferences}') || jsonb_build_object(
+                        'language', excluded.profile #> '{preferences,language}',
+                        'timezone', excluded.profile #> '{preferences,timezone}',
+                        'notifications_enabled',
+                            excluded.profile #> '{preferences,notifications_enabled}',
+                        'reminder_time', excluded.profile #> '{preferences,reminder_time}',
+                        'reminder_days', excluded.profile #> '{preferences,reminder_days}',
+                        'session_minutes', excluded.profile #> '{preferences,session_minutes}',
+                        'interests', excluded.profile #> '{preferences,interests}',
+                        'client_settings', excluded.profile #> '{preferences,client_settings}'
+                    ),
+                    'deletion', pgtandem.as_object(t.profile -> 'deletion',
+                                                   '{profile,deletion}') || jsonb_build_object(
+                        'requested_at', excluded.profile #> '{deletion,requested_at}',
+                        'reason', excluded.profile #> '{deletion,reason}',
+                        'scheduled_for', excluded.profile #> '{deletion,scheduled_for}',
+                        'deleted_at', excluded.profile #> '{deletion,deleted_at}'
+                    )
+                )
+                WHERE nullif(t.profile #> '{account,display_name}', 'null')
+                    IS DISTINCT FROM nullif(excluded.profile #> '{account,display_name}', 'null')
+                   OR nullif(t.profile #> '{account,avatar_url}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{account,avatar_url}', 'null')
+                   OR nullif(t.profile #> '{account,email}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{account,email}', 'null')
+                   OR nullif(t.profile #> '{account,phone}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{account,phone}', 'null')
+                   OR nullif(t.profile #> '{account,email_verified}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{account,email_verified}',
+                                               'null')
+                   OR nullif(t.profile #> '{account,linked_providers}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{account,linked_providers}',
+                                               'null')
+                   OR (nullif(t.profile #> '{birth_info,birth_datetime}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,birth_datetime}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{birth_info,birth_datetime}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{birth_info,birth_datetime}', 'null')))
+                   OR (nullif(t.profile #> '{birth_info,birth_date}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,birth_date}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{birth_info,birth_date}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{birth_info,birth_date}', 'null')))
+                   OR (nullif(t.profile #> '{birth_info,birth_time}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,birth_time}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{birth_info,birth_time}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{birth_info,birth_time}', 'null')))
+                   OR nullif(t.profile #> '{birth_info,place}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,place}', 'null')
+                   OR nullif(t.profile #> '{birth_info,latitude}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,latitude}', 'null')
+                   OR nullif(t.profile #> '{birth_info,longitude}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,longitude}', 'null')
+                   OR nullif(t.profile #> '{birth_info,rectification}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,rectification}',
+                                               'null')
+                   OR nullif(t.profile #> '{birth_info,gender}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{birth_info,gender}', 'null')
+                   OR nullif(t.profile #> '{preferences,language}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,language}', 'null')
+                   OR nullif(t.profile #> '{preferences,timezone}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,timezone}', 'null')
+                   OR nullif(t.profile #> '{preferences,notifications_enabled}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #>
+                                               '{preferences,notifications_enabled}', 'null')
+                   OR (nullif(t.profile #> '{preferences,reminder_time}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,reminder_time}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{preferences,reminder_time}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{preferences,reminder_time}', 'null')))
+                   OR nullif(t.profile #> '{preferences,reminder_days}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,reminder_days}',
+                                               'null')
+                   OR nullif(t.profile #> '{preferences,session_minutes}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,session_minutes}',
+                                               'null')
+                   OR nullif(t.profile #> '{preferences,interests}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,interests}',
+                                               'null')
+                   OR nullif(t.profile #> '{preferences,client_settings}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{preferences,client_settings}',
+                                               'null')
+                   OR (nullif(t.profile #> '{deletion,requested_at}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{deletion,requested_at}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{deletion,requested_at}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{deletion,requested_at}', 'null')))
+                   OR nullif(t.profile #> '{deletion,reason}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{deletion,reason}', 'null')
+                   OR (nullif(t.profile #> '{deletion,scheduled_for}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{deletion,scheduled_for}',
+                       'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{deletion,scheduled_for}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{deletion,scheduled_for}', 'null')))
+                   OR (nullif(t.profile #> '{deletion,deleted_at}', 'null')
+                       IS DISTINCT FROM nullif(excluded.profile #> '{deletion,deleted_at}', 'null')
+                       AND NOT pgtandem.same_time(nullif(t.profile #> '{deletion,deleted_at}',
+                                                         'null'),
+                       nullif(excluded.profile #> '{deletion,deleted_at}', 'null')))
+        $overwrite$
+        WHEN 'insert' THEN $insert$
+            INSERT INTO pgtandem_unified_profiles.measured_target
+                (user_id, profile)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.id,
+                   jsonb_build_object(
+                    'account', jsonb_build_object(
+                        'display_name', source.display_name,
+                        'avatar_url', source.avatar_url,
+                        'email', source.email,
+                        'phone', source.phone,
+                        'email_verified', source.email_verified,
+                        'linked_providers', source.linked_providers
+                    ),
+                    'birth_info', jsonb_build_object(
+                        'birth_datetime', source.birth_datetime,
+                        'birth_date', source.birth_date,
+                        'birth_time', source.birth_time,
+                        'place', source.birth_place,
+                        'latitude', source.birth_latitude,
+                        'longitude', source.birth_longitude,
+                        'rectification', source.birth_rectification,
+                        'gender', source.gender
+                    ),
+                    'preferences', jsonb_build_object(
+                        'language', source.language,
+                        'timezone', source.timezone,
+                        'notifications_enabled', source.notifications_enabled,
+                        'reminder_time', source.reminder_time,
+                        'reminder_days', source.reminder_days,
+                        'session_minutes', source.session_minutes,
+                        'interests', source.interests,
+                        'client_settings', source.client_settings
+                    ),
+                    'deletion', jsonb_build_object(
+                        'requested_at', pgtandem.json_of(source.deletion_requested_at),
+                        'reason', source.deletion_reason,
+                        'scheduled_for', source.deletion_scheduled_for,
+                        'deleted_at', pgtandem.json_of(source.deleted_at)
+                    )
+                )
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            ORDER BY source.id
+        $insert$
+        ELSE $skip$
+            INSERT INTO pgtandem_unified_profiles.measured_target
+                (user_id, profile)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.id,
+                   jsonb_build_object(
+                    'account', jsonb_build_object(
+                        'display_name', source.display_name,
+                        'avatar_url', source.avatar_url,
+                        'email', source.email,
+                        'phone', source.phone,
+                        'email_verified', source.email_verified,
+                        'linked_providers', source.linked_providers
+                    ),
+                    'birth_info', jsonb_build_object(
+                        'birth_datetime', source.birth_datetime,
+                        'birth_date', source.birth_date,
+                        'birth_time', source.birth_time,
+                        'place', source.birth_place,
+                        'latitude', source.birth_latitude,
+                        'longitude', source.birth_longitude,
+                        'rectification', source.birth_rectification,
+                        'gender', source.gender
+                    ),
+                    'preferences', jsonb_build_object(
+                        'language', source.language,
+                        'timezone', source.timezone,
+                        'notifications_enabled', source.notifications_enabled,
+                        'reminder_time', source.reminder_time,
+                        'reminder_days', source.reminder_days,
+                        'session_minutes', source.session_minutes,
+                        'interests', source.interests,
+                        'client_settings', source.client_settings
+                    ),
+                    'deletion', jsonb_build_object(
+                        'requested_at', pgtandem.json_of(source.deletion_requested_at),
+                        'reason', source.deletion_reason,
+                        'scheduled_for', source.deletion_scheduled_for,
+                        'deleted_at', pgtandem.json_of(source.deleted_at)
+                    )
+                )
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2
+              AND NOT EXISTS (SELECT FROM pgtandem_unified_profiles.measured_target AS t
+                              WHERE t.user_id = source.id)
+            ORDER BY source.id
+        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
+            ON CONFLICT (user_id) DO NOTHING
+        $ignore$ ELSE '' END
+        END, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_unified_profiles.measure_chunk(regclass, bigint, bigint,
+text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_unified_profiles.measure_chunk(regclass, bigint, bigint, text) IS
+    'What copy_chunk does, with a scratch table in the place of the target. Called by '
+    'pgtandem.measure, which makes that table and undoes it all.';
+
 DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
@@ -732,7 +1061,6 @@ BEGIN
   },
   "backfill": {
     "chunk_time": "200ms",
-    "pause": "0s",
     "max_lag": "64MB",
     "max_slot": "4GB"
   },

@@ -26,6 +26,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('unified_profiles');
 END;
 $do$;
+DROP FUNCTION pgtandem_unified_profiles.measure_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_unified_profiles.compared_keys(jsonb);
 DROP FUNCTION pgtandem_unified_profiles.compared(uuid, uuid);
 DROP VIEW pgtandem_unified_profiles.image;

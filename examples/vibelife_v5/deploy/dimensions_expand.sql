@@ -28,6 +28,7 @@ COMMENT ON SCHEMA pgtandem_dimensions IS
 -- A replaced view may have other columns.
 DROP FUNCTION IF EXISTS pgtandem_dimensions.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_dimensions.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_dimensions.categories;
 DROP VIEW IF EXISTS pgtandem_dimensions.image;
 CREATE VIEW pgtandem_dimensions.image AS
 SELECT source.user_id AS user_id,
@@ -123,6 +124,100 @@ END;
 COMMENT ON FUNCTION pgtandem_dimensions.compared_keys(jsonb) IS
     'The same for the keys of a JSON array of keys, found by index on either side.';
 
+CREATE OR REPLACE FUNCTION pgtandem_dimensions.measure_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    EXECUTE format(CASE p_strategy
+        WHEN 'overwrite' THEN $overwrite$
+            -- The lock makes the value read the value current at the write.
+            WITH image AS MATERIALIZED (
+            SELECT source.user_id AS user_id,
+                   (part.key)::varchar AS dimension_type,
+                   (part.value)::jsonb AS raw_data,
+                   true AS is_unlocked,
+                   source.created_at AS unlocked_at
+            FROM ONLY %s AS source
+            CROSS JOIN LATERAL (SELECT key,
+                value FROM jsonb_each(CASE jsonb_typeof(profile_data) WHEN 'object'
+                                      THEN profile_data END) WHERE key IN ('bazi',
+                                      'zodiac') AND value <> 'null') AS part
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            FOR NO KEY UPDATE OF source)
+            INSERT INTO pgtandem_dimensions.measured_target AS t
+                (user_id, dimension_type, raw_data, is_unlocked, unlocked_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.user_id, i.dimension_type, i.raw_data, i.is_unlocked, i.unlocked_at
+            FROM image AS i
+            ORDER BY i.user_id, i.dimension_type
+            ON CONFLICT (user_id, dimension_type) DO UPDATE
+                SET raw_data = excluded.raw_data
+                WHERE t.raw_data IS DISTINCT FROM excluded.raw_data
+        $overwrite$
+        WHEN 'insert' THEN $insert$
+            INSERT INTO pgtandem_dimensions.measured_target
+                (user_id, dimension_type, raw_data, is_unlocked, unlocked_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.user_id,
+                   (part.key)::varchar,
+                   (part.value)::jsonb,
+                   true,
+                   source.created_at
+            FROM ONLY %s AS source
+            CROSS JOIN LATERAL (SELECT key,
+                value FROM jsonb_each(CASE jsonb_typeof(profile_data) WHEN 'object'
+                                      THEN profile_data END) WHERE key IN ('bazi',
+                                      'zodiac') AND value <> 'null') AS part
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            ORDER BY source.user_id, (part.key)::varchar
+        $insert$
+        ELSE $skip$
+            INSERT INTO pgtandem_dimensions.measured_target
+                (user_id, dimension_type, raw_data, is_unlocked, unlocked_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.user_id,
+                   (part.key)::varchar,
+                   (part.value)::jsonb,
+                   true,
+                   source.created_at
+            FROM ONLY %s AS source
+            CROSS JOIN LATERAL (SELECT key,
+                value FROM jsonb_each(CASE jsonb_typeof(profile_data) WHEN 'object'
+                                      THEN profile_data END) WHERE key IN ('bazi',
+                                      'zodiac') AND value <> 'null') AS part
+            -- Computed here, where no column of the target is in sight.
+            CROSS JOIN LATERAL (SELECT (part.key)::varchar AS pgtandem_1) AS pgtandem_key
+            WHERE source.ctid >= $1 AND source.ctid < $2
+              AND NOT EXISTS (SELECT FROM pgtandem_dimensions.measured_target AS t
+                              WHERE t.user_id = source.user_id
+                              AND t.dimension_type = pgtandem_key.pgtandem_1)
+            ORDER BY source.user_id, (part.key)::varchar
+        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
+            ON CONFLICT (user_id, dimension_type) DO NOTHING
+        $ignore$ ELSE '' END
+        END, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_dimensions.measure_chunk(regclass, bigint, bigint,
+                                                         text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_dimensions.measure_chunk(regclass, bigint, bigint, text) IS
+    'What copy_chunk does, with a scratch table in the place of the target. Called by '
+    'pgtandem.measure, which makes that table and undoes it all.';
+
 DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
@@ -140,7 +235,6 @@ BEGIN
   },
   "backfill": {
     "chunk_time": "200ms",
-    "pause": "0s",
     "max_lag": "64MB",
     "max_slot": "4GB"
   },

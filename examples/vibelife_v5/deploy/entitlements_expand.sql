@@ -28,6 +28,7 @@ COMMENT ON SCHEMA pgtandem_entitlements IS
 -- A replaced view may have other columns.
 DROP FUNCTION IF EXISTS pgtandem_entitlements.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_entitlements.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_entitlements.categories;
 DROP VIEW IF EXISTS pgtandem_entitlements.image;
 DROP VIEW IF EXISTS pgtandem_entitlements.image_of_key;
 CREATE VIEW pgtandem_entitlements.image AS
@@ -177,6 +178,146 @@ END;
 COMMENT ON FUNCTION pgtandem_entitlements.compared_keys(jsonb) IS
     'The same for the keys of a JSON array of keys, found by index on either side.';
 
+CREATE OR REPLACE FUNCTION pgtandem_entitlements.measure_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    EXECUTE format(CASE p_strategy
+        WHEN 'overwrite' THEN $overwrite$
+            -- The lock makes the value read the value current at the write.
+            WITH image AS MATERIALIZED (
+            SELECT source.vibe_id AS user_id,
+                   (CASE WHEN subscription.plan_type = 'monthly' THEN 'L2'
+     WHEN subscription.id IS NOT NULL THEN 'L3'
+     WHEN payment.completed > 0 THEN 'L1'
+     ELSE 'L0' END)::varchar AS current_tier,
+                   (subscription.id)::uuid AS subscription_id,
+                   (subscription.expires_at)::timestamp AS tier_expires_at
+            FROM ONLY %s AS source
+            LEFT JOIN LATERAL (
+                SELECT (subscription.id), (subscription.plan_type), (subscription.expires_at)
+                FROM vibelife.subscriptions AS subscription
+                WHERE source.vibe_id = subscription.user_id
+                  AND (subscription.status = 'active')
+                ORDER BY subscription.plan_type = 'monthly',
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
+                LIMIT 1
+            ) AS subscription (id, plan_type, expires_at) ON true
+            LEFT JOIN LATERAL (
+                SELECT (count(*))
+                FROM vibelife.payments AS payment
+                WHERE source.vibe_id = payment.user_id
+                  AND (payment.status = 'completed')
+                GROUP BY payment.user_id
+            ) AS payment (completed) ON true
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            FOR NO KEY UPDATE OF source)
+            INSERT INTO pgtandem_entitlements.measured_target AS t
+                (user_id, current_tier, subscription_id, tier_expires_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.user_id, i.current_tier, i.subscription_id, i.tier_expires_at
+            FROM image AS i
+            ORDER BY i.user_id
+            ON CONFLICT (user_id) DO UPDATE
+                SET current_tier = excluded.current_tier,
+                    subscription_id = excluded.subscription_id,
+                    tier_expires_at = excluded.tier_expires_at
+                WHERE t.current_tier IS DISTINCT FROM excluded.current_tier
+                   OR t.subscription_id IS DISTINCT FROM excluded.subscription_id
+                   OR t.tier_expires_at IS DISTINCT FROM excluded.tier_expires_at
+        $overwrite$
+        WHEN 'insert' THEN $insert$
+            INSERT INTO pgtandem_entitlements.measured_target
+                (user_id, current_tier, subscription_id, tier_expires_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.vibe_id,
+                   (CASE WHEN subscription.plan_type = 'monthly' THEN 'L2'
+     WHEN subscription.id IS NOT NULL THEN 'L3'
+     WHEN payment.completed > 0 THEN 'L1'
+     ELSE 'L0' END)::varchar,
+                   (subscription.id)::uuid,
+                   (subscription.expires_at)::timestamp
+            FROM ONLY %s AS source
+            LEFT JOIN LATERAL (
+                SELECT (subscription.id), (subscription.plan_type), (subscription.expires_at)
+                FROM vibelife.subscriptions AS subscription
+                WHERE source.vibe_id = subscription.user_id
+                  AND (subscription.status = 'active')
+                ORDER BY subscription.plan_type = 'monthly',
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
+                LIMIT 1
+            ) AS subscription (id, plan_type, expires_at) ON true
+            LEFT JOIN LATERAL (
+                SELECT (count(*))
+                FROM vibelife.payments AS payment
+                WHERE source.vibe_id = payment.user_id
+                  AND (payment.status = 'completed')
+                GROUP BY payment.user_id
+            ) AS payment (completed) ON true
+            WHERE source.ctid >= $1 AND source.ctid < $2
+            ORDER BY source.vibe_id
+        $insert$
+        ELSE $skip$
+            INSERT INTO pgtandem_entitlements.measured_target
+                (user_id, current_tier, subscription_id, tier_expires_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT source.vibe_id,
+                   (CASE WHEN subscription.plan_type = 'monthly' THEN 'L2'
+     WHEN subscription.id IS NOT NULL THEN 'L3'
+     WHEN payment.completed > 0 THEN 'L1'
+     ELSE 'L0' END)::varchar,
+                   (subscription.id)::uuid,
+                   (subscription.expires_at)::timestamp
+            FROM ONLY %s AS source
+            LEFT JOIN LATERAL (
+                SELECT (subscription.id), (subscription.plan_type), (subscription.expires_at)
+                FROM vibelife.subscriptions AS subscription
+                WHERE source.vibe_id = subscription.user_id
+                  AND (subscription.status = 'active')
+                ORDER BY subscription.plan_type = 'monthly',
+                    subscription.expires_at DESC NULLS FIRST, subscription.id,
+                    subscription.plan_type COLLATE "C", subscription.expires_at
+                LIMIT 1
+            ) AS subscription (id, plan_type, expires_at) ON true
+            LEFT JOIN LATERAL (
+                SELECT (count(*))
+                FROM vibelife.payments AS payment
+                WHERE source.vibe_id = payment.user_id
+                  AND (payment.status = 'completed')
+                GROUP BY payment.user_id
+            ) AS payment (completed) ON true
+            WHERE source.ctid >= $1 AND source.ctid < $2
+              AND NOT EXISTS (SELECT FROM pgtandem_entitlements.measured_target AS t
+                              WHERE t.user_id = source.vibe_id)
+            ORDER BY source.vibe_id
+        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
+            ON CONFLICT (user_id) DO NOTHING
+        $ignore$ ELSE '' END
+        END, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_entitlements.measure_chunk(regclass, bigint, bigint,
+                                                           text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_entitlements.measure_chunk(regclass, bigint, bigint, text) IS
+    'What copy_chunk does, with a scratch table in the place of the target. Called by '
+    'pgtandem.measure, which makes that table and undoes it all.';
+
 DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
@@ -194,7 +335,6 @@ BEGIN
   },
   "backfill": {
     "chunk_time": "200ms",
-    "pause": "0s",
     "max_lag": "64MB",
     "max_slot": "4GB"
   },

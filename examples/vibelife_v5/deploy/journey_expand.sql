@@ -28,6 +28,7 @@ COMMENT ON SCHEMA pgtandem_journey IS
 -- A replaced view may have other columns.
 DROP FUNCTION IF EXISTS pgtandem_journey.compared_keys(jsonb);
 DROP FUNCTION IF EXISTS pgtandem_journey.compared(uuid, uuid);
+DROP VIEW IF EXISTS pgtandem_journey.categories;
 DROP VIEW IF EXISTS pgtandem_journey.image;
 DROP VIEW IF EXISTS pgtandem_journey.image_of_key;
 CREATE VIEW pgtandem_journey.image AS
@@ -188,6 +189,77 @@ END;
 COMMENT ON FUNCTION pgtandem_journey.compared_keys(jsonb) IS
     'The same for the keys of a JSON array of keys, found by index on either side.';
 
+CREATE OR REPLACE FUNCTION pgtandem_journey.measure_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
+    EXECUTE format($bring_up$
+            UPDATE ONLY %s AS t
+            SET last_active_at = i.last_active_at,
+                journey_stage = CASE WHEN (SELECT journey_stage IS NULL
+                    OR journey_stage = 'encounter' FROM (SELECT t.*) AS target) IS TRUE
+                    THEN i.journey_stage ELSE t.journey_stage END,
+                journey_started_at = CASE WHEN (SELECT journey_started_at IS NULL FROM (SELECT t.*)
+                    AS target) IS TRUE THEN i.journey_started_at ELSE t.journey_started_at END
+            FROM (
+                SELECT source.vibe_id AS vibe_id,
+                       (message.last)::timestamp AS last_active_at,
+                       CASE WHEN message.days >= 60 AND payment.completed > 0 THEN 'symbiosis'
+     WHEN message.days >= 14 AND payment.completed > 0 THEN 'dependence'
+     WHEN message.days >= 3 THEN 'trust'
+     WHEN message.days >= 1 THEN 'understanding'
+     ELSE 'first_sight' END AS journey_stage,
+                       source.created_at AS journey_started_at
+                FROM ONLY %s AS source
+                LEFT JOIN LATERAL (
+                    SELECT (count(DISTINCT message.created_at::date)), (max(message.created_at))
+                    FROM vibelife.messages AS message
+                    JOIN vibelife.conversations AS conversation
+                        ON conversation.id = message.conversation_id
+                    WHERE source.vibe_id = conversation.user_id
+                      AND (message.role = 'user')
+                    GROUP BY conversation.user_id
+                ) AS message (days, last) ON true
+                LEFT JOIN LATERAL (
+                    SELECT (count(*))
+                    FROM vibelife.payments AS payment
+                    WHERE source.vibe_id = payment.user_id
+                      AND (payment.status = 'completed')
+                    GROUP BY payment.user_id
+                ) AS payment (completed) ON true
+                WHERE source.ctid >= $1 AND source.ctid < $2
+            ) AS i
+            WHERE t.vibe_id = i.vibe_id
+              AND (i.last_active_at IS DISTINCT FROM t.last_active_at
+                   OR ((SELECT journey_stage IS NULL OR journey_stage = 'encounter'
+                       FROM (SELECT t.*) AS target) IS TRUE AND i.journey_stage
+                       IS DISTINCT FROM t.journey_stage)
+                   OR ((SELECT journey_started_at IS NULL FROM (SELECT t.*) AS target) IS TRUE
+                       AND i.journey_started_at IS DISTINCT FROM t.journey_started_at))
+        $bring_up$, p_relation, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_journey.measure_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.measure_chunk(regclass, bigint, bigint, text) IS
+    'What copy_chunk does, with a scratch table in the place of the target. Called by '
+    'pgtandem.measure, which makes that table and undoes it all.';
+
 DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
@@ -205,7 +277,6 @@ BEGIN
   },
   "backfill": {
     "chunk_time": "200ms",
-    "pause": "0s",
     "max_lag": "64MB",
     "max_slot": "4GB"
   },

@@ -26,6 +26,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('dimensions');
 END;
 $do$;
+DROP FUNCTION pgtandem_dimensions.measure_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_dimensions.compared_keys(jsonb);
 DROP FUNCTION pgtandem_dimensions.compared(uuid, uuid);
 DROP VIEW pgtandem_dimensions.image;

@@ -26,6 +26,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('entitlements');
 END;
 $do$;
+DROP FUNCTION pgtandem_entitlements.measure_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_entitlements.compared_keys(jsonb);
 DROP FUNCTION pgtandem_entitlements.compared(uuid, uuid);
 DROP VIEW pgtandem_entitlements.image_of_key;

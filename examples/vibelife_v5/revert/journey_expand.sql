@@ -26,6 +26,7 @@ BEGIN
     PERFORM pgtandem.forget_mapping('journey');
 END;
 $do$;
+DROP FUNCTION pgtandem_journey.measure_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_journey.compared_keys(jsonb);
 DROP FUNCTION pgtandem_journey.compared(uuid, uuid);
 DROP VIEW pgtandem_journey.image_of_key;

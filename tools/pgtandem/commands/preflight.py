@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,8 +36,43 @@ def local_free_disk(session: sessions.Connection) -> int | None:
     return None
 
 
+def _check(target: db.Target, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The checks of a mapping and the worst of them, as JSON has it."""
+    with sessions.Team(target, 1) as team:
+        session = team.sessions[0]
+        deployed.find(session, name).require()
+        if parameters["free_disk"] is None:
+            parameters = parameters | {"free_disk": local_free_disk(session)}
+        with output.Meter(output.stderr(), f"preflight {name}") as meter:
+            meter.show(
+                None, "trying a sample" if parameters["rows"] is not None else "trying all rows"
+            )
+            query = db.load_query("preflight")
+            work = team.start(
+                session,
+                lambda one: one.execute(query, parameters | {"mapping": name}).fetchall(),
+            )
+            with deployed.engine_errors(session):
+                (checks,) = sessions.results([work], 0.5, lambda: None)
+    states = [str(check["state"]) for check in checks]
+    verdict = next(state for state in WORST_FIRST if state in states)
+    return {"mapping": name, "verdict": verdict, "at": datetime.now(UTC), "checks": checks}
+
+
+def _show(found: dict[str, Any], more: bool) -> None:
+    checks = found["checks"]
+    states = [check["state"] for check in checks]
+    output.print_table(
+        ("", "check", "found"),
+        ((check["state"], check["name"], check["figure"]) for check in checks),
+    )
+    output.print_to_do([(check["name"], check["todo"]) for check in checks if check["todo"]])
+    counts = [f"{states.count(state)} {state}" for state in reversed(WORST_FIRST)]
+    output.say(f"\n{found['mapping']}: {found['verdict']} ({', '.join(counts)})" + "\n" * more)
+
+
 @click.command()
-@options.mapping
+@options.mappings
 @click.option(
     "--backup-at", metavar="TIME", type=Timestamp(),
     help="When the last backup was made, as 2026-11-25T03:00:00Z; without a zone: of this machine.",
@@ -74,41 +110,27 @@ def command(
 
     The images of some rows are tried on temporary copies of the target, with all its types,
     constraints and indexes; with --full of all rows, which takes as much disk as the target will.
-    Nothing is changed, and no lock is taken that a writer would notice.
+    Nothing is changed, and no lock is taken that a writer would notice. The name of the Sqitch
+    project in the current directory stands for all its deployed mappings.
 
     Exit status: 0 all pass, or warn; 1 one fails; 2 error.
     """
     if rows and full:
         raise click.UsageError("--rows and --full contradict each other.")
-    with db.postgres_errors(), sessions.interruptible(), sessions.Team(target, 1) as team:
-        session = team.sessions[0]
-        mapping = deployed.find(session, name)
-        mapping.require()
-        if free_disk is None:
-            free_disk = local_free_disk(session)
-        parameters = {
-            "mapping": name, "backup_at": backup_at, "free_disk": free_disk,
-            "rows": None if full else rows or SAMPLE, "longest": max_transaction,
-        }  # fmt: skip
-        with output.Meter(output.stderr(), f"preflight {name}") as meter:
-            meter.show(None, "trying all rows" if full else "trying a sample")
-            work = team.start(
-                session, lambda one: one.execute(db.load_query("preflight"), parameters).fetchall()
-            )
-            with deployed.engine_errors(session):
-                (checks,) = sessions.results([work], 0.5, lambda: None)
-    states = [str(check["state"]) for check in checks]
-    verdict = next(state for state in WORST_FIRST if state in states)
+    parameters = {
+        "backup_at": backup_at, "free_disk": free_disk,
+        "rows": None if full else rows or SAMPLE, "longest": max_transaction,
+    }  # fmt: skip
+    documents = []
+    with db.postgres_errors(), sessions.interruptible():
+        meant = deployed.meant(target, name, Path())
+        for mapping in meant:
+            found = _check(target, mapping.name, parameters)
+            documents.append(found)
+            if not as_json:
+                _show(found, mapping is not meant[-1])
     if as_json:
-        now = datetime.now(UTC)
-        output.print_json({"mapping": name, "verdict": verdict, "at": now, "checks": checks})
-    else:
-        output.print_table(
-            ("", "check", "found"),
-            ((check["state"], check["name"], check["figure"]) for check in checks),
-        )
-        output.print_to_do([(check["name"], check["todo"]) for check in checks if check["todo"]])
-        counts = [f"{states.count(state)} {state}" for state in reversed(WORST_FIRST)]
-        output.say(f"\n{name}: {verdict} ({', '.join(counts)})")
-    if verdict == "fail" or (strict and verdict == "warn"):
+        output.print_json(documents[0] if meant[0].name == name else documents)
+    verdicts = [found["verdict"] for found in documents]
+    if "fail" in verdicts or (strict and "warn" in verdicts):
         context.exit(FAILED_EXIT)

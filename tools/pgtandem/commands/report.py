@@ -158,20 +158,13 @@ def _wanted(
         known = [row["mapping"] for row in session.execute(db.load_query("metrics_names"))]
     wanted: list[str] = []
     for name in names:
-        if name == _project_name(directory):
+        if name == project.name_of(directory):
             wanted += _in_files(directory)
         elif name in known:
             wanted.append(name)
         else:
             raise deployed.unknown(session, name, known)
     return list(dict.fromkeys(wanted))
-
-
-def _project_name(directory: Path) -> str | None:
-    try:
-        return project.find(directory).name
-    except PgtandemError:
-        return None
 
 
 def _print_json(met: bool, lines: list[Line]) -> None:

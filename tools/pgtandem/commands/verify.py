@@ -39,6 +39,7 @@ def _value(difference: compare.Difference, value: str | None) -> str:
 
 def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
     """A comparison as JSON."""
+    categories = [vars(each) for each in comparison.categories]
     return {
         "mapping": comparison.mapping, "comparison": comparison.stored,
         "scope": comparison.scope, "equal": not comparison.differing,
@@ -46,6 +47,7 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
         "queued": comparison.queued, "waiting": comparison.waiting,
         "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
+        **({"categories": categories} if categories else {}),
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
         "differences": [
@@ -88,6 +90,14 @@ def _show(comparison: compare.Comparison, limit: int | None) -> None:
         output.say(f"{comparison.mapping}: {keys} in the queue, for the next drain.")
     if comparison.areas:
         output.print_table(("", "", ""), _checklist(comparison))
+    if comparison.categories:
+        output.print_table(
+            ("category", "rows", "missing", "changed"),
+            (
+                (each.category, each.rows, each.missing, each.changed)
+                for each in comparison.categories
+            ),
+        )
     if limit is not None:
         show_differences(comparison.shown, limit)
 
@@ -178,7 +188,7 @@ def run(
 
 
 @click.command()
-@options.mapping
+@options.mappings
 @click.option(
     "--jobs", "-j", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True,
     help="Sessions that compare at once, each a range of keys.",
@@ -221,7 +231,8 @@ def command(
 
     All is read on one snapshot, so it is exact while everybody goes on writing. It takes no lock
     that a writer would notice, and works on a standby, too. The result is stored: gate, contract
-    and repair go by it.
+    and repair go by it. The name of the Sqitch project in the current directory stands for all its
+    deployed mappings, one after the other; the report is then an array.
 
     Exit status: 0 equal, 1 differences, 2 error.
     """
@@ -231,14 +242,22 @@ def command(
         consistency.require_new(report, force)
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
-        comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks, area)
+        meant = deployed.meant(target, name, Path())
+        alone = meant[0].name == name
+        # There is nothing to compare any more, as it says where just this one is asked for.
+        left = [each for each in meant if alone or each.phase != "contract"]
+        names = [each.name for each in left or meant]
+        made = [run(target, each, 1 if keys else jobs, keys, remarks, area) for each in names]
     if report:
-        consistency.write(report, consistency.report(comparison, area), force)
-    listed = as_json or differences or area is not None or not comparison.areas
+        reports = [consistency.report(comparison, area) for comparison, _ in made]
+        consistency.write(report, reports[0] if alone else reports, force)
     if as_json:
-        output.print_json(document(comparison, limit))
-    else:
-        _show(comparison, limit if listed else None)
-    _remark(comparison, mapping, listed, remarks)
-    if comparison.differing:
+        documents = [document(comparison, limit) for comparison, _ in made]
+        output.print_json(documents[0] if alone else documents)
+    for comparison, mapping in made:
+        listed = as_json or differences or area is not None or not comparison.areas
+        if not as_json:
+            _show(comparison, limit if listed else None)
+        _remark(comparison, mapping, listed, remarks)
+    if any(comparison.differing for comparison, _ in made):
         context.exit(1)

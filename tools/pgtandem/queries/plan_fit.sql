@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.fit(%(mapping)s, %(rows)s);
