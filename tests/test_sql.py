@@ -14,6 +14,7 @@ EXAMPLES = {
     "gear": {"users": 20, "items": 200},
     "unified_profiles": {"users": 200},
     "vibelife_v5": {"users": 200, "messages": 2500},
+    "danci": {"users": 200},
 }
 
 
@@ -55,6 +56,9 @@ def test_each_change_of_an_example_right_after_it(make_database, engine_template
         pytest.skip("Debian 12 has no pgvector; what the deploy says then, test_vibelife_v5 tests")
     psql(project / "legacy.sql", dsn)
     psql(project / "generate.sql", dsn, **EXAMPLES[name])
+    if name == "danci":
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("UPDATE danci.amas_user_states SET attention = least(attention, 1)")
     for change in planned(project):
         if change == f"{name}_contract":
             with psycopg.connect(dsn, autocommit=True) as connection:

@@ -107,34 +107,76 @@ def play(stage: Stage, rows: int) -> None:
     )  # fmt: skip
     stage.quietly("psql -q -f legacy.sql")
     stage.quietly(f"psql -q -v users={rows} -f generate.sql")
-    stage.run("pgtandem init --quiet" if False else "pgtandem init")
+    stage.run("pgtandem init")
     users = [row[0] for row in stage.query("SELECT id FROM danci.users ORDER BY id")]
     owned = users[: min(OWNED, len(users) // 2)]
     old: list[DanciWriter] = [
-        Stable("old_app", stage.dsn("old_app"), n, owned) for n in range(2)
+        Stable("old_app", stage.dsn("old_app"), n, owned[n::2]) for n in range(2)
     ]
     new: list[DanciWriter] = [
-        Canary("new_app", stage.dsn("new_app"), n + 2, owned) for n in range(2)
+        Canary("new_app", stage.dsn("new_app"), n + 2, owned[n::2]) for n in range(2)
     ]
     stage.start(*old, *new)
     preview(stage)
-    before = dict(stage.query(PROFILES))
-    merge(stage)
-    report(stage)
-    undo_profiles(stage, [*old, *new], before)
+    untouched = states(stage, owned)
+    merge(stage, old, new)
+    undo_merge(stage, owned, untouched)
     repair(stage, owned)
-    the_end(stage, old, new)
+    report(stage, old, new)
+
+
+def states(stage: Stage, owned: list[UUID]) -> dict[str, Any]:
+    """The new tables' rows of learners for whom no application writes."""
+    return {name: stage.query(query, owned) for name, query in HELD.items()}
 
 
 def preview(stage: Stage) -> None:
     """What would happen, and what would fail; nothing is written."""
     stage.announce(
-        "preview", "The view of what the new tables should hold; what a backfill would do.",
+        "preview", "Views of what the new tables should hold; what a backfill would do to them.",
         "nothing", "sqitch revert",
     )  # fmt: skip
-    for name in (*MERGED, "reviews"):
-        stage.quietly(f"sqitch deploy --to-change {name}_expand") if name == "profiles" else None
+    stage.run("sqitch deploy --to-change reviews_expand")
     stage.run("pgtandem plan profiles", expect=1)
-    stage.say("Three learners have an attention that the new table refuses. Mend them first:")
+    stage.say("Three learners have an attention that the new table refuses. They are mended:")
     stage.show("UPDATE danci.amas_user_states SET attention = 1 WHERE attention > 1")
     stage.run("pgtandem plan profiles")
+    stage.run("pgtandem plan words")
+    stage.run("pgtandem preflight profiles --backup-at now --free-disk 50GB")
+
+
+def merge(stage: Stage, old: list[DanciWriter], new: list[DanciWriter]) -> None:
+    """States into profiles, answers into states of words, where the newer wins."""
+    stage.announce(
+        "merge", "What is older than AMAS or the answers say follows them, what is missing comes.",
+        "the tables SHARE ROW EXCLUSIVE, an instant", "pgtandem undo, sqitch revert",
+    )  # fmt: skip
+    stage.run("sqitch deploy --to-change profiles_sync")
+    stage.run_along("pgtandem drain profiles --follow --interval 200ms")
+    stage.run("pgtandem backfill profiles --max-time 1h")
+    stage.run("sqitch deploy --to-change words_sync")
+    stage.run_along("pgtandem drain words --follow --interval 200ms")
+    stage.run("pgtandem backfill words --max-time 1h --jobs 2")
+    stage.run("sqitch deploy --to-change words_backfill")
+    time.sleep(1)
+    for writer in [*old, *new]:
+        writer.pause = 3600.0
+    settle(stage)
+    stage.say("\nThe decision tree: how many learners does it hurt, in percent?")
+    for affected, expect in (("0.4", 0), ("4", 1), ("12", 1)):
+        stage.run(f"pgtandem gate profiles --signal affected_percent={affected}", expect=expect)
+
+
+def settle(stage: Stage) -> None:
+    """Both queues run empty, and every row is compared."""
+    for name in MERGED:
+        stage.run(f"pgtandem drain {name}")
+        stage.run(f"pgtandem verify {name} --report consistency-report.json")
+
+
+def undo_merge(stage: Stage, owned: list[UUID], untouched: dict[str, Any]) -> None:
+    """The words as they were before; what an application has changed since stays."""
+    stage.announce(
+        "undo", "Every row that the backfill of the words touched is what it was before.",
+        "a chunk of rows at a time, a tenth of a second", "pgtandem backfill words",
+    )  # fmt: skip

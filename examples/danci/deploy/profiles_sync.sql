@@ -1,0 +1,327 @@
+-- Deploy danci:profiles_sync to pg
+-- requires: profiles_expand
+-- requires: pgtandem:drain
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "profiles", SHA-256 dd5660c2f7fb8aa9.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- From here on a write of danci.amas_user_states queues the key that it touches, and a drain
+-- brings the image to danci.user_learning_profiles. Opens the copy: what was there before is
+-- still to be backfilled.
+--
+-- Locks: both tables SHARE ROW EXCLUSIVE until the commit, some milliseconds: writers wait,
+-- readers do not. The lock is asked for in short tries; between them nobody waits for us.
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+-- The image without what is computed once.
+CREATE VIEW pgtandem_profiles.kept AS
+SELECT source.user_id AS user_id,
+       source.attention AS attention,
+       source.fatigue AS fatigue,
+       source.motivation AS motivation,
+       ((cognitive ->> 'memory')::double precision)::double precision AS memory,
+       ((cognitive ->> 'speed')::double precision)::double precision AS speed,
+       ((cognitive ->> 'stability')::double precision)::double precision AS stability,
+       source.trend AS trend,
+       source.updated_at AS updated_at
+FROM danci.amas_user_states AS source;
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"danci.amas_user_states", "danci.user_learning_profiles"}',
+                                 'SHARE ROW EXCLUSIVE');
+    PERFORM pgtandem.require_hash('profiles',
+        'dd5660c2f7fb8aa956a39879f3ac574bb822a0b421314845d23e5ee1e6a2d178');
+    PERFORM pgtandem.require_unique('danci.user_learning_profiles', ARRAY['user_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_profiles.image', 'danci.amas_user_states',
+                                  ARRAY['user_id', 'attention', 'fatigue', 'motivation',
+                                        'cognitive', 'trend', 'created_at', 'updated_at']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_profiles.kept', '{"danci.amas_user_states"}');
+    PERFORM pgtandem.require_deletable('danci.amas_user_states', 'danci.user_learning_profiles');
+END;
+$do$;
+DROP VIEW pgtandem_profiles.kept;
+
+-- One key of the queue: hold the target's row, then read the image in a statement of its own. Never
+-- the other way round: a re-insert of the key would be lost. No row of the target is deleted.
+CREATE OR REPLACE FUNCTION pgtandem_profiles.settle(p_key jsonb) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $settle$
+DECLARE
+    v_key1 danci.user_learning_profiles.user_id%TYPE := (p_key ->> 0)::uuid;
+    v_result text;
+BEGIN
+    FOR v_try IN 1..20 LOOP
+        PERFORM FROM danci.user_learning_profiles AS t
+        WHERE t.user_id = v_key1
+        FOR NO KEY UPDATE;
+        IF FOUND THEN
+            UPDATE danci.user_learning_profiles AS t
+            SET attention = i.attention,
+                fatigue = i.fatigue,
+                motivation = i.motivation,
+                memory = i.memory,
+                speed = i.speed,
+                stability = i.stability,
+                trend = i.trend,
+                updated_at = i.updated_at
+            FROM pgtandem_profiles.image AS i
+            WHERE t.user_id = v_key1 AND i.user_id = v_key1
+              AND coalesce(i.updated_at > t.updated_at,
+                           i.updated_at IS NOT NULL AND t.updated_at IS NULL);
+            IF NOT FOUND THEN
+                RETURN 'equal';
+            END IF;
+            v_result := 'updated';
+            EXIT;
+        END IF;
+        INSERT INTO danci.user_learning_profiles AS t
+            (user_id, attention, fatigue, motivation, memory, speed, stability, trend, created_at,
+             updated_at)
+        OVERRIDING SYSTEM VALUE
+        SELECT i.user_id, i.attention, i.fatigue, i.motivation, i.memory, i.speed, i.stability,
+            i.trend, i.created_at, i.updated_at
+        FROM pgtandem_profiles.image AS i
+        WHERE i.user_id = v_key1
+        ON CONFLICT (user_id) DO NOTHING;
+        IF FOUND THEN
+            v_result := 'inserted';
+            EXIT;
+        END IF;
+        PERFORM FROM pgtandem_profiles.image AS i WHERE i.user_id = v_key1;
+        IF NOT FOUND THEN
+            RETURN 'equal';
+        END IF;
+        -- Somebody inserted the row between our two statements: look again.
+    END LOOP;
+    IF v_result IS NULL OR EXISTS (
+           SELECT FROM danci.user_learning_profiles AS t, pgtandem_profiles.image AS i
+           WHERE t.user_id = v_key1 AND i.user_id = v_key1
+             AND coalesce(i.updated_at > t.updated_at,
+                          i.updated_at IS NOT NULL AND t.updated_at IS NULL)) THEN
+        RAISE EXCEPTION 'the target % does not keep the image of key %',
+            'danci.user_learning_profiles', p_key
+            USING ERRCODE = 'TD010',
+                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                  HINT = 'Let the mapping say what the target really stores.';
+    END IF;
+    RETURN v_result;
+END;
+$settle$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.settle(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.settle(jsonb) IS
+    'Brings the image of one key to the target, whose row wins where the mapping says so: '
+    'inserted, updated or equal. TD010. Called by pgtandem._settle, which marks the write as ours.';
+
+CREATE OR REPLACE FUNCTION pgtandem_profiles.chunk_keys(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint
+) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $chunk_keys$
+BEGIN
+    RETURN QUERY EXECUTE format($query$
+        SELECT jsonb_build_array(source.user_id)
+        FROM ONLY %s AS source
+        WHERE source.ctid >= $1 AND source.ctid < $2
+        $query$, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+END;
+$chunk_keys$;
+COMMENT ON FUNCTION pgtandem_profiles.chunk_keys(regclass, bigint, bigint) IS
+    'The keys of the rows in a range of blocks of the source.';
+
+-- Rows that the target has, and that stay as they are, are neither written nor locked.
+CREATE OR REPLACE FUNCTION pgtandem_profiles.copy_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
+    EXECUTE format($merge$
+            -- No lock: an older image never wins over a newer row, whoever writes it.
+            WITH image AS MATERIALIZED (
+            SELECT source.user_id AS user_id,
+                   source.attention AS attention,
+                   source.fatigue AS fatigue,
+                   source.motivation AS motivation,
+                   ((cognitive ->> 'memory')::double precision)::double precision AS memory,
+                   ((cognitive ->> 'speed')::double precision)::double precision AS speed,
+                   ((cognitive ->> 'stability')::double precision)::double precision AS stability,
+                   source.trend AS trend,
+                   source.created_at AS created_at,
+                   source.updated_at AS updated_at
+            FROM ONLY %s AS source
+            WHERE source.ctid >= $1 AND source.ctid < $2)
+            INSERT INTO danci.user_learning_profiles AS t
+                (user_id, attention, fatigue, motivation, memory, speed, stability, trend,
+                 created_at, updated_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.user_id, i.attention, i.fatigue, i.motivation, i.memory, i.speed, i.stability,
+                i.trend, i.created_at, i.updated_at
+            FROM image AS i
+            WHERE NOT EXISTS (SELECT FROM danci.user_learning_profiles AS t
+                              WHERE t.user_id = i.user_id
+                                AND NOT coalesce(i.updated_at > t.updated_at,
+                                                 i.updated_at IS NOT NULL AND t.updated_at IS NULL))
+            ORDER BY i.user_id
+            ON CONFLICT (user_id) DO UPDATE
+                SET attention = excluded.attention,
+                    fatigue = excluded.fatigue,
+                    motivation = excluded.motivation,
+                    memory = excluded.memory,
+                    speed = excluded.speed,
+                    stability = excluded.stability,
+                    trend = excluded.trend,
+                    updated_at = excluded.updated_at
+                WHERE coalesce(excluded.updated_at > t.updated_at,
+                               excluded.updated_at IS NOT NULL AND t.updated_at IS NULL)
+        $merge$, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.copy_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.copy_chunk(regclass, bigint, bigint, text) IS
+    'Merges a range of blocks into the target, where the newer row by updated_at wins; returns the '
+    'rows written. The strategy is always overwrite. Called by pgtandem._copy_chunk, which marks '
+    'the write as ours.';
+
+-- A write of the source queues its key, and takes no lock but that of its own row: the old
+-- application cannot wait for anybody. "pgtandem drain profiles --follow" brings the image over.
+CREATE OR REPLACE FUNCTION pgtandem_profiles.sync_forward() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $forward$
+#variable_conflict use_column
+DECLARE
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.attention IS DISTINCT FROM NEW.attention
+                                 OR OLD.fatigue IS DISTINCT FROM NEW.fatigue
+                                 OR OLD.motivation IS DISTINCT FROM NEW.motivation
+                                 OR OLD.cognitive IS DISTINCT FROM NEW.cognitive
+                                 OR OLD.trend IS DISTINCT FROM NEW.trend
+                                 OR OLD.updated_at IS DISTINCT FROM NEW.updated_at) THEN
+        -- Nothing that is mapped. The trigger pgtandem_profiles_moved is for rows that change
+        -- block.
+        IF TG_NARGS = 0 OR (v_old.ctid::text::point)[0] = (v_new.ctid::text::point)[0] THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_NARGS > 0 THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_before := jsonb_build_array(v_old.user_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id);
+    END IF;
+
+    IF v_before IS NOT NULL THEN
+        PERFORM pgtandem.queue('profiles', v_before, 'queued');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND v_after IS NOT NULL THEN
+        PERFORM pgtandem.queue('profiles', v_after, 'queued');
+    END IF;
+    RETURN NULL;
+END;
+$forward$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.sync_forward() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.sync_forward() IS
+    'Trigger on danci.amas_user_states: queues the key of each written row, for a drain.';
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('danci.amas_user_states', 'pgtandem_profiles',
+                                          ARRAY['pgtandem_profiles_write',
+                                                'pgtandem_profiles_update',
+                                                'pgtandem_profiles_moved',
+                                                'pgtandem_profiles_truncate']::text[]);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_profiles_write
+    AFTER INSERT OR DELETE ON danci.amas_user_states
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_profiles.sync_forward();
+CREATE OR REPLACE TRIGGER pgtandem_profiles_update
+    AFTER UPDATE ON danci.amas_user_states
+    FOR EACH ROW
+EXECUTE FUNCTION pgtandem_profiles.sync_forward();
+-- While the copy is open: a row that is not copied yet, and moves to another block by an update of
+-- columns that nobody maps, may move behind the chunks. profiles_backfill disables this one.
+CREATE OR REPLACE TRIGGER pgtandem_profiles_moved
+    AFTER UPDATE ON danci.amas_user_states
+    FOR EACH ROW
+EXECUTE FUNCTION pgtandem_profiles.sync_forward('moved');
+-- Also for rows that logical replication applies.
+ALTER TABLE danci.amas_user_states
+    ENABLE ALWAYS TRIGGER pgtandem_profiles_write,
+    ENABLE ALWAYS TRIGGER pgtandem_profiles_update,
+    ENABLE ALWAYS TRIGGER pgtandem_profiles_moved;
+
+CREATE OR REPLACE FUNCTION pgtandem_profiles.truncate_source() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "profiles" and cannot be truncated',
+        'danci.amas_user_states'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.truncate_source() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.truncate_source() IS
+    'Trigger on danci.amas_user_states: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'danci.amas_user_states'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('danci.amas_user_states')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_profiles.depth'', '
+                       'true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_profiles.truncate_source()',
+                       'pgtandem_profiles_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_profiles_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.open_copy('profiles');
+    PERFORM pgtandem.take_sample('profiles');
+    PERFORM pgtandem.set_phase('profiles', 'sync');
+END;
+$do$;
+
+COMMIT;

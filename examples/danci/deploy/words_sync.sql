@@ -1,0 +1,415 @@
+-- Deploy danci:words_sync to pg
+-- requires: words_expand
+-- requires: pgtandem:drain
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- From here on a write of danci.word_scores, danci.answer_records queues the key that it
+-- touches, and a drain brings the image to danci.word_learning_states. Opens the copy: what was
+-- there before is still to be backfilled.
+--
+-- Locks: all of its tables SHARE ROW EXCLUSIVE until the commit, some milliseconds: writers
+-- wait, readers do not. The lock is asked for in short tries; between them nobody waits for us.
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+-- The image without what is computed once.
+CREATE VIEW pgtandem_words.kept AS
+SELECT source.user_id AS user_id,
+       source.word_id AS word_id,
+       (least(5, coalesce(answer.correct, 0))::integer)::integer AS mastery_level,
+       (coalesce(answer.count, 0)::integer)::integer AS review_count,
+       ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
+                                                          0))])::integer AS interval_days,
+       (answer.last)::timestamptz AS last_review_date
+FROM danci.word_scores AS source
+LEFT JOIN (
+    SELECT answer.user_id, answer.word_id, (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
+        (max(answer.timestamp))
+    FROM danci.answer_records AS answer
+    GROUP BY 1, 2
+) AS answer (pgtandem_1, pgtandem_2, count, correct,
+             last) ON answer.pgtandem_1 = source.user_id AND answer.pgtandem_2 = source.word_id;
+DO $do$
+BEGIN
+    PERFORM pgtandem.lock_tables('{"danci.word_scores", "danci.word_learning_states", '
+                                 '"danci.answer_records"}', 'SHARE ROW EXCLUSIVE');
+    PERFORM pgtandem.require_hash('words',
+        '0acdd7f13498192ac0449aa7138afdbe660a180946dcfdcfaf0e008bebe4ed84');
+    PERFORM pgtandem.require_unique('danci.word_learning_states', ARRAY['user_id',
+                                    'word_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_words.image', 'danci.word_scores',
+                                  ARRAY['user_id', 'word_id']::text[]);
+    PERFORM pgtandem.require_reads('pgtandem_words.image', 'danci.answer_records',
+                                  ARRAY['user_id', 'word_id', 'is_correct', 'timestamp']::text[]);
+    PERFORM pgtandem.require_determined('pgtandem_words.kept',
+                                        '{"danci.word_scores", "danci.answer_records"}');
+    PERFORM pgtandem.require_index('danci.answer_records', ARRAY['user_id', 'word_id']::text[]);
+    PERFORM pgtandem.require_deletable('danci.word_scores', 'danci.word_learning_states');
+END;
+$do$;
+DROP VIEW pgtandem_words.kept;
+
+-- One key of the queue: hold the target's row, then read the image in a statement of its own. Never
+-- the other way round: a re-insert of the key would be lost. No row of the target is deleted.
+CREATE OR REPLACE FUNCTION pgtandem_words.settle(p_key jsonb) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $settle$
+DECLARE
+    v_key1 danci.word_learning_states.user_id%TYPE := (p_key ->> 0)::uuid;
+    v_key2 danci.word_learning_states.word_id%TYPE := (p_key ->> 1)::integer;
+    v_result text;
+BEGIN
+    FOR v_try IN 1..20 LOOP
+        PERFORM FROM danci.word_learning_states AS t
+        WHERE t.user_id = v_key1 AND t.word_id = v_key2
+        FOR NO KEY UPDATE;
+        IF FOUND THEN
+            UPDATE danci.word_learning_states AS t
+            SET mastery_level = i.mastery_level,
+                review_count = i.review_count,
+                interval_days = i.interval_days,
+                last_review_date = i.last_review_date
+            FROM pgtandem_words.image_of_key AS i
+            WHERE t.user_id = v_key1 AND t.word_id = v_key2 AND i.user_id = v_key1
+                AND i.word_id = v_key2
+              AND coalesce(i.last_review_date > t.last_review_date,
+                           i.last_review_date IS NOT NULL AND t.last_review_date IS NULL);
+            IF NOT FOUND THEN
+                RETURN 'equal';
+            END IF;
+            v_result := 'updated';
+            EXIT;
+        END IF;
+        INSERT INTO danci.word_learning_states AS t
+            (user_id, word_id, mastery_level, review_count, interval_days, last_review_date,
+             next_review_date)
+        OVERRIDING SYSTEM VALUE
+        SELECT i.user_id, i.word_id, i.mastery_level, i.review_count, i.interval_days,
+            i.last_review_date, i.next_review_date
+        FROM pgtandem_words.image_of_key AS i
+        WHERE i.user_id = v_key1 AND i.word_id = v_key2
+        ON CONFLICT (user_id, word_id) DO NOTHING;
+        IF FOUND THEN
+            v_result := 'inserted';
+            EXIT;
+        END IF;
+        PERFORM FROM pgtandem_words.image_of_key AS i WHERE i.user_id = v_key1
+            AND i.word_id = v_key2;
+        IF NOT FOUND THEN
+            RETURN 'equal';
+        END IF;
+        -- Somebody inserted the row between our two statements: look again.
+    END LOOP;
+    IF v_result IS NULL OR EXISTS (
+           SELECT FROM danci.word_learning_states AS t, pgtandem_words.image_of_key AS i
+           WHERE t.user_id = v_key1 AND t.word_id = v_key2 AND i.user_id = v_key1
+               AND i.word_id = v_key2
+             AND coalesce(i.last_review_date > t.last_review_date,
+                          i.last_review_date IS NOT NULL AND t.last_review_date IS NULL)) THEN
+        RAISE EXCEPTION 'the target % does not keep the image of key %',
+            'danci.word_learning_states', p_key
+            USING ERRCODE = 'TD010',
+                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                  HINT = 'Let the mapping say what the target really stores.';
+    END IF;
+    RETURN v_result;
+END;
+$settle$;
+REVOKE ALL ON FUNCTION pgtandem_words.settle(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.settle(jsonb) IS
+    'Brings the image of one key to the target, whose row wins where the mapping says so: '
+    'inserted, updated or equal. TD010. Called by pgtandem._settle, which marks the write as ours.';
+
+CREATE OR REPLACE FUNCTION pgtandem_words.chunk_keys(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint
+) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $chunk_keys$
+BEGIN
+    RETURN QUERY EXECUTE format($query$
+        SELECT jsonb_build_array(source.user_id, source.word_id)
+        FROM ONLY %s AS source
+        WHERE source.ctid >= $1 AND source.ctid < $2
+        $query$, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+END;
+$chunk_keys$;
+COMMENT ON FUNCTION pgtandem_words.chunk_keys(regclass, bigint, bigint) IS
+    'The keys of the rows in a range of blocks of the source.';
+
+-- Rows that the target has, and that stay as they are, are neither written nor locked.
+CREATE OR REPLACE FUNCTION pgtandem_words.copy_chunk(
+    p_relation    regclass,
+    p_first_block bigint,
+    p_last_block  bigint,
+    p_strategy    text
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $copy$
+DECLARE
+    v_rows bigint;
+BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
+    EXECUTE format($merge$
+            -- No lock: an older image never wins over a newer row, whoever writes it.
+            WITH image AS MATERIALIZED (
+            SELECT source.user_id AS user_id,
+                   source.word_id AS word_id,
+                   (least(5, coalesce(answer.correct, 0))::integer)::integer AS mastery_level,
+                   (coalesce(answer.count, 0)::integer)::integer AS review_count,
+                   ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
+                                                          0))])::integer AS interval_days,
+                   (answer.last)::timestamptz AS last_review_date,
+                   answer.last
+  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
+                                                      0))] * interval '1 day' AS next_review_date
+            FROM ONLY %s AS source
+            LEFT JOIN LATERAL (
+                SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
+                    (max(answer.timestamp))
+                FROM danci.answer_records AS answer
+                WHERE source.user_id = answer.user_id
+                  AND source.word_id = answer.word_id
+                GROUP BY answer.user_id, answer.word_id
+            ) AS answer (count, correct, last) ON true
+            WHERE source.ctid >= $1 AND source.ctid < $2)
+            INSERT INTO danci.word_learning_states AS t
+                (user_id, word_id, mastery_level, review_count, interval_days, last_review_date,
+                 next_review_date)
+            OVERRIDING SYSTEM VALUE
+            SELECT i.user_id, i.word_id, i.mastery_level, i.review_count, i.interval_days,
+                i.last_review_date, i.next_review_date
+            FROM image AS i
+            WHERE NOT EXISTS (SELECT FROM danci.word_learning_states AS t
+                              WHERE t.user_id = i.user_id AND t.word_id = i.word_id
+                                AND NOT coalesce(i.last_review_date > t.last_review_date,
+                                    i.last_review_date IS NOT NULL AND t.last_review_date IS NULL))
+            ORDER BY i.user_id, i.word_id
+            ON CONFLICT (user_id, word_id) DO UPDATE
+                SET mastery_level = excluded.mastery_level,
+                    review_count = excluded.review_count,
+                    interval_days = excluded.interval_days,
+                    last_review_date = excluded.last_review_date
+                WHERE coalesce(excluded.last_review_date > t.last_review_date,
+                               excluded.last_review_date IS NOT NULL AND t.last_review_date IS NULL)
+        $merge$, p_relation)
+    USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$copy$;
+REVOKE ALL ON FUNCTION pgtandem_words.copy_chunk(regclass, bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.copy_chunk(regclass, bigint, bigint, text) IS
+    'Merges a range of blocks into the target, where the newer row by last_review_date wins; '
+    'returns the rows written. The strategy is always overwrite. Called by pgtandem._copy_chunk, '
+    'which marks the write as ours.';
+
+-- A write of the source queues its key, and takes no lock but that of its own row: the old
+-- application cannot wait for anybody. "pgtandem drain words --follow" brings the image over.
+CREATE OR REPLACE FUNCTION pgtandem_words.sync_forward() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $forward$
+#variable_conflict use_column
+DECLARE
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.word_id IS DISTINCT FROM NEW.word_id) THEN
+        -- Nothing that is mapped. The trigger pgtandem_words_moved is for rows that change block.
+        IF TG_NARGS = 0 OR (v_old.ctid::text::point)[0] = (v_new.ctid::text::point)[0] THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_NARGS > 0 THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_before := jsonb_build_array(v_old.user_id, v_old.word_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id, v_new.word_id);
+    END IF;
+
+    IF v_before IS NOT NULL THEN
+        PERFORM pgtandem.queue('words', v_before, 'queued');
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND v_after IS NOT NULL THEN
+        PERFORM pgtandem.queue('words', v_after, 'queued');
+    END IF;
+    RETURN NULL;
+END;
+$forward$;
+REVOKE ALL ON FUNCTION pgtandem_words.sync_forward() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.sync_forward() IS
+    'Trigger on danci.word_scores: queues the key of each written row, for a drain.';
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('danci.word_scores', 'pgtandem_words',
+                                          ARRAY['pgtandem_words_write', 'pgtandem_words_update',
+                                                'pgtandem_words_moved',
+                                                'pgtandem_words_truncate']::text[]);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_words_write
+    AFTER INSERT OR DELETE ON danci.word_scores
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_words.sync_forward();
+CREATE OR REPLACE TRIGGER pgtandem_words_update
+    AFTER UPDATE ON danci.word_scores
+    FOR EACH ROW
+EXECUTE FUNCTION pgtandem_words.sync_forward();
+-- While the copy is open: a row that is not copied yet, and moves to another block by an update of
+-- columns that nobody maps, may move behind the chunks. words_backfill disables this one.
+CREATE OR REPLACE TRIGGER pgtandem_words_moved
+    AFTER UPDATE ON danci.word_scores
+    FOR EACH ROW
+EXECUTE FUNCTION pgtandem_words.sync_forward('moved');
+-- Also for rows that logical replication applies.
+ALTER TABLE danci.word_scores
+    ENABLE ALWAYS TRIGGER pgtandem_words_write,
+    ENABLE ALWAYS TRIGGER pgtandem_words_update,
+    ENABLE ALWAYS TRIGGER pgtandem_words_moved;
+
+-- A row of danci.answer_records touches the key that it names.
+CREATE OR REPLACE FUNCTION pgtandem_words.touched_answer() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $touched$
+#variable_conflict use_column
+DECLARE
+    v_old    ALIAS FOR old;
+    v_new    ALIAS FOR new;
+    v_before jsonb;
+    v_after  jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NOT (OLD.user_id IS DISTINCT FROM NEW.user_id
+                                 OR OLD.word_id IS DISTINCT FROM NEW.word_id
+                                 OR OLD.is_correct IS DISTINCT FROM NEW.is_correct
+                                 OR OLD."timestamp" IS DISTINCT FROM NEW."timestamp") THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_before := jsonb_build_array(v_old.user_id, v_old.word_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        v_after := jsonb_build_array(v_new.user_id, v_new.word_id);
+    END IF;
+
+    -- A row with a NULL there touches nobody.
+    IF NOT v_before @> '[null]' THEN
+        PERFORM pgtandem.queue('words', v_before, 'queued', 'target', NULL);
+    END IF;
+    IF v_after IS DISTINCT FROM v_before AND NOT v_after @> '[null]' THEN
+        PERFORM pgtandem.queue('words', v_after, 'queued', 'target', NULL);
+    END IF;
+    RETURN NULL;
+END;
+$touched$;
+REVOKE ALL ON FUNCTION pgtandem_words.touched_answer() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.touched_answer() IS
+    'Trigger on danci.answer_records: queues what each written row touches, before and after.';
+DO $do$
+BEGIN
+    PERFORM pgtandem.require_own_triggers('danci.answer_records', 'pgtandem_words',
+                                          ARRAY['pgtandem_words_answer']);
+END;
+$do$;
+CREATE OR REPLACE TRIGGER pgtandem_words_answer
+    AFTER INSERT OR UPDATE OR DELETE ON danci.answer_records
+    FOR EACH ROW
+    EXECUTE FUNCTION pgtandem_words.touched_answer();
+ALTER TABLE danci.answer_records ENABLE ALWAYS TRIGGER pgtandem_words_answer;
+
+CREATE OR REPLACE FUNCTION pgtandem_words.truncate_source() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "words" and cannot be truncated',
+        'danci.word_scores'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_words.truncate_source() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.truncate_source() IS
+    'Trigger on danci.word_scores: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'danci.word_scores'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('danci.word_scores')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_words.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_words.truncate_source()',
+                       'pgtandem_words_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_words_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+CREATE OR REPLACE FUNCTION pgtandem_words.truncate_answer() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $truncate$
+BEGIN
+    RAISE EXCEPTION '% is being moved by the mapping "words" and cannot be truncated',
+        'danci.answer_records'
+        USING ERRCODE = 'TD014',
+              HINT = 'DELETE is synced.';
+END;
+$truncate$;
+REVOKE ALL ON FUNCTION pgtandem_words.truncate_answer() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.truncate_answer() IS
+    'Trigger on danci.answer_records: refuses TRUNCATE, which no row trigger sees.';
+-- A TRUNCATE of a single partition fires only the triggers of that partition.
+DO $leaves$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOR v_table IN SELECT 'danci.answer_records'::regclass
+                   UNION SELECT relid FROM pg_partition_tree('danci.answer_records')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE TRUNCATE ON %s '
+                       'FOR EACH STATEMENT WHEN (current_setting(''pgtandem_words.depth'', true) '
+                       'IS DISTINCT FROM pg_trigger_depth()::text) EXECUTE FUNCTION '
+                       'pgtandem_words.truncate_answer()',
+                       'pgtandem_words_answer_truncate', v_table);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table,
+                       'pgtandem_words_answer_truncate');
+    END LOOP;
+END;
+$leaves$;
+
+DO $do$
+BEGIN
+    PERFORM pgtandem.open_copy('words');
+    PERFORM pgtandem.take_sample('words');
+    PERFORM pgtandem.set_phase('words', 'sync');
+END;
+$do$;
+
+COMMIT;

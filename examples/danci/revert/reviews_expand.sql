@@ -1,0 +1,36 @@
+-- Revert danci:reviews_expand from pg
+--
+-- Rendered by pgtandem 0.1.0 from the mapping "reviews", SHA-256 0edc86a612bd6546.
+-- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
+--
+-- Forgets the mapping. Both tables stay as they are, with all their rows.
+--
+-- Locks: nothing for longer than writing the catalogs.
+
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT NOT EXISTS (
+           SELECT FROM pgtandem.mapping
+           WHERE name = 'reviews' AND phase IN ('expand', 'sync', 'backfill', 'contract')
+       ) AS done \gset
+\if :done
+    \quit
+\endif
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+SET LOCAL lock_timeout = '1s';
+-- A function of somebody else's that fits better is not to be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+DO $do$
+BEGIN
+    PERFORM pgtandem.forget_mapping('reviews');
+END;
+$do$;
+DROP FUNCTION pgtandem_reviews.measure_chunk(regclass, bigint, bigint, text);
+DROP VIEW pgtandem_reviews.categories;
+DROP FUNCTION pgtandem_reviews.compared_keys(jsonb);
+DROP FUNCTION pgtandem_reviews.compared(uuid, uuid);
+DROP VIEW pgtandem_reviews.image;
+DROP SCHEMA pgtandem_reviews;
+
+COMMIT;
