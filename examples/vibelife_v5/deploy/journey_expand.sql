@@ -207,7 +207,9 @@ BEGIN
     "chunk_time": "200ms",
     "pause": "0s",
     "max_lag": "64MB",
-    "max_slot": "4GB"
+    "max_slot": "4GB",
+    "undo_limit": "10GB",
+    "undo": true
   },
   "gate": {
     "signals": {},
