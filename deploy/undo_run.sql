@@ -61,10 +61,11 @@ BEGIN
                               'deploy of its sync.' ELSE 'See pgtandem.event.' END;
     END IF;
     EXECUTE format($lost$
-        SELECT string_agg(DISTINCT format('%%s %%s', then.name ->> 0, then.name ->> 1), ', ')
+        SELECT string_agg(DISTINCT format('%%s %%s', was.name ->> 0, was.name ->> 1), ', ')
         FROM pgtandem.layout AS l
-        CROSS JOIN jsonb_array_elements(l.columns) AS then (name)
-        WHERE l.mapping = $1 AND NOT $2 @> jsonb_build_array(then.name)
+        CROSS JOIN jsonb_array_elements(l.columns) AS was (name)
+        WHERE l.mapping = $1
+          AND was.name NOT IN (SELECT jsonb_array_elements($2))
           AND EXISTS (SELECT FROM %s WHERE layout = l.id)
         $lost$, v_images)
     INTO v_lost USING p_mapping, pgtandem._columns_of(v_mapping.target);
