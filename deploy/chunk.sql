@@ -256,6 +256,9 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
+        PERFORM pgtandem._close_undo(p_mapping);
+    END IF;
     -- The source holds everything, so nothing that is still queued is lost with the queue.
     DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
     DELETE FROM pgtandem.recheck WHERE mapping = p_mapping;
@@ -265,6 +268,6 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.close_sync(text) IS
-    'Forgets chunks and queue of a mapping whose triggers are being dropped.';
+    'Forgets chunks, queue and pre-images of a mapping whose triggers are being dropped.';
 
 COMMIT;

@@ -189,6 +189,8 @@ BEGIN
             RETURN v_copied;
     END;
     v_start := clock_timestamp();
+    PERFORM pgtandem._require_room(p_mapping);
+    PERFORM pgtandem._record(p_mapping, true);
     v_copied := pgtandem._copy_chunk(v_chunk, p_strategy);
     v_copied.blocks := v_chunk.last_block - v_chunk.first_block;
     v_copied.seconds := extract(epoch FROM clock_timestamp() - v_start);
@@ -202,6 +204,7 @@ BEGIN
         v_copied.outcome := 'done';
         v_copied.strategy := 'rows';
     END IF;
+    PERFORM pgtandem._record(p_mapping, false);
     -- The copy holds a lock on the relation until commit, so this cannot change any more.
     IF pg_relation_filenode(v_chunk.relation) IS DISTINCT FROM v_chunk.filenode THEN
         PERFORM pgtandem._relist(v_chunk);

@@ -26,6 +26,42 @@ COMMENT ON FUNCTION pgtandem._mark(text) IS
     'Marks what is written at this trigger depth as ours, so that no sync trigger carries it on; '
     'returns the mark before, to be set again. The end of the (sub)transaction forgets it as well.';
 
+CREATE FUNCTION pgtandem._record(p_mapping text, p_on boolean) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT set_config(format('pgtandem_%s.record', p_mapping),
+                      CASE WHEN p_on THEN 'on' ELSE '' END, true);
+$$;
+COMMENT ON FUNCTION pgtandem._record(text, boolean) IS
+    'Whether what is written of the target from here on is the work of a backfill or a repair, '
+    'which an undo takes back. The end of the (sub)transaction forgets it as well.';
+
+CREATE FUNCTION pgtandem._require_room(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_images regclass := to_regclass(format('pgtandem_%s.pre_image', p_mapping));
+    v_limit  text := (SELECT settings #>> '{backfill,undo_limit}' FROM pgtandem.mapping
+                      WHERE name = p_mapping);
+BEGIN
+    IF pg_total_relation_size(v_images) > pg_size_bytes(v_limit) THEN
+        RAISE EXCEPTION 'the pre-images of mapping "%" take more than % (backfill.undo_limit)',
+            p_mapping, v_limit
+            USING ERRCODE = 'TD064',
+                  DETAIL = format('%s hold %s. What is copied stays copied.', v_images,
+                                  pg_size_pretty(pg_total_relation_size(v_images))),
+                  HINT = format('pgtandem undo %1$s --drop, if what was written so far is to '
+                                'stay; or UPDATE pgtandem.mapping SET settings = jsonb_set('
+                                'settings, ''{backfill,undo_limit}'', ''"20GB"'') WHERE name = '
+                                '%2$L;', p_mapping, p_mapping);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._require_room(text) IS
+    'Raises TD064 where the stored pre-images of a mapping are beyond backfill.undo_limit.';
+
 CREATE FUNCTION pgtandem._settled_at_once(p_mapping text, p_key jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -102,7 +138,8 @@ CREATE FUNCTION pgtandem._due(
     p_upto      bigint,
     p_keep_gone boolean,
     OUT id      bigint,
-    OUT key     jsonb
+    OUT key     jsonb,
+    OUT reason  text
 ) RETURNS SETOF record
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -111,7 +148,7 @@ SET enable_sort = off
 SET enable_seqscan = off
 AS $$
     WITH oldest AS MATERIALIZED (
-        SELECT r.id, r.key
+        SELECT r.id, r.key, r.reason
         FROM pgtandem.recheck AS r
         WHERE r.mapping = p_mapping
           AND r.side = 'target'
@@ -124,10 +161,10 @@ AS $$
         LIMIT 100
         FOR UPDATE SKIP LOCKED
     ), same_keys AS MATERIALIZED (
-        SELECT l.id, l.key
+        SELECT l.id, l.key, l.reason
         FROM (SELECT DISTINCT o.key FROM oldest AS o) AS k
         CROSS JOIN LATERAL (
-            SELECT r.id, r.key
+            SELECT r.id, r.key, r.reason
             FROM pgtandem.recheck AS r
             WHERE r.mapping = p_mapping
               AND r.key = k.key
@@ -174,17 +211,22 @@ DECLARE
 BEGIN
     settled := 0;
     failed := 0;
+    IF p_reason = 'difference' THEN
+        PERFORM pgtandem._require_room(p_mapping);
+    END IF;
     -- Below deadlock_timeout: where an application holds the target row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
-        SELECT q.key, array_agg(q.id) AS ids
+        -- What an application has written, too, is no work of ours.
+        SELECT q.key, array_agg(q.id) AS ids, bool_and(q.reason IN ('copy', 'difference')) AS ours
         FROM pgtandem._due(p_mapping, p_reason, p_upto, v_keep_gone) AS q
         GROUP BY q.key
         ORDER BY q.key
     LOOP
         more := true;
         BEGIN
+            PERFORM pgtandem._record(p_mapping, v_entry.ours);
             v_result := pgtandem._settle(p_mapping, v_entry.key);
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
             IF v_keep_all OR v_keep_gone AND v_result IN ('deleted', 'equal') THEN
@@ -210,6 +252,7 @@ BEGIN
         END;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
+    PERFORM pgtandem._record(p_mapping, false);
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS

@@ -19,6 +19,8 @@ DROP FUNCTION pgtandem._due(text, text, bigint, boolean);
 DROP FUNCTION pgtandem._resolve_touches(text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);
 DROP FUNCTION pgtandem._settled_at_once(text, jsonb);
+DROP FUNCTION pgtandem._require_room(text);
+DROP FUNCTION pgtandem._record(text, boolean);
 DROP FUNCTION pgtandem._mark(text);
 
 COMMIT;

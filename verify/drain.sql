@@ -4,6 +4,8 @@
 BEGIN;
 
 SELECT 'pgtandem._mark(text)'::regprocedure;
+SELECT 'pgtandem._record(text, boolean)'::regprocedure;
+SELECT 'pgtandem._require_room(text)'::regprocedure;
 SELECT 'pgtandem._settled_at_once(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._resolve_touches(text, bigint)'::regprocedure;

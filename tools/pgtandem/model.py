@@ -156,6 +156,12 @@ class Backfill(Strict):
     max_lag: Size = Field("64MB", description="Replication lag above which it waits.")
     max_slot: Size = Field("4GB", description="WAL retained by a slot above which it waits.")
     max_wal_rate: Size | None = Field(None, description="WAL in a second.")
+    undo: bool | None = Field(
+        None,
+        description="Whether it, and repairs, store what they overwrite, for pgtandem undo; by "
+        "default where the target is the source itself.",
+    )
+    undo_limit: Size = Field("10GB", description="Stored pre-images above which it stops.")
 
 
 class Index(Strict):

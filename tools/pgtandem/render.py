@@ -30,6 +30,7 @@ REQUIRES = {
     "index": ("pgtandem:index",),
     "contract": ("pgtandem:contract",),
 }
+UNDO_REQUIRES = ("pgtandem:undo_run",)
 BY_COLUMNS = ("pgtandem:columns",)  # which a contract on columns requires beside
 TRIGGERS = ("write", "update", "moved", "truncate")  # on the source; "keep", too, in place
 REWORK_REQUIRES = ("pgtandem:rework",)
@@ -409,6 +410,7 @@ class Context:
         self.generated = [c for c in self.old if c.generated]
         self.generated_array = sqltext.text_array(list(document.contract.generated))
 
+        self.undo = mapping.undo
         self.indexes = _sql_indexes(mapping)
         self._name_categories(document)
         self._name_leaving(mapping)
@@ -500,6 +502,21 @@ class Context:
         default = f"~{self.schema}" if self.in_place else self.schema
         beginning = self.settings["sync"].get("trigger") or default
         return f"{sqltext.fitting(beginning, sqltext.MAX_NAME - len('_truncate'))}_{ending}"
+
+    @property
+    def record_trigger(self) -> str:
+        """The trigger on the target that stores pre-images: before others that write the row."""
+        return f"!{self.schema}_pre_image"
+
+    @property
+    def restore_trigger(self) -> str:
+        """The trigger on the target for what an undo writes: after others that change the row."""
+        return self.trigger_name("restore") if self.in_place else f"~{self.schema}_restore"
+
+    @property
+    def touched(self) -> str:
+        """A column of the target that may be updated."""
+        return (self.synced_rest or self.initial or self.key)[0].document
 
     def trigger(self, ending: str) -> str:
         """The same as SQL."""
@@ -1024,6 +1041,7 @@ def requires(mapping: Mapping, phase: str, reworked: bool = False) -> list[str]:
     before = own_phases.index(phase) - 1
     previous = [f"{mapping.name}_{own_phases[before]}"] if before >= 0 else []
     engine = [*REQUIRES[phase], *(REWORK_REQUIRES if reworked and phase == "expand" else ())]
+    engine += UNDO_REQUIRES if phase == "sync" and mapping.undo else ()
     engine += BY_COLUMNS if phase == "contract" and mapping.document.contract.columns else ()
     if phase == "expand" and any(c.path for c in mapping.columns):
         engine.extend(PATH_REQUIRES)

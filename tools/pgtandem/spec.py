@@ -75,10 +75,22 @@ class Mapping:
         """How many of the key's columns say which rows of the target are settled at once."""
         return len(derived.owners(self.document, self.key_columns))
 
+    @property
+    def undo(self) -> bool:
+        """Whether a backfill and repairs store what they overwrite."""
+        given = self.document.backfill.undo
+        return self.overwrites if given is None else given
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether a backfill is made to change rows that are there already."""
+        return self.in_place
+
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
         sections = {"sync", "merge", "backfill", "gate", "contract"}
         settings = self.document.model_dump(mode="json", include=sections, exclude_none=True)
+        settings["backfill"]["undo"] = self.undo
         if self.areas:
             settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
         if self.document.categories:
@@ -156,6 +168,8 @@ def load(path: Path) -> Mapping:
     )
     if document.contract.columns:
         meaning["contract"] = {"columns": document.contract.columns}
+    if document.backfill.undo is not None:  # it has triggers of its own
+        meaning["backfill"] = {"undo": document.backfill.undo}
     canonical = json.dumps(meaning, sort_keys=True)
     return Mapping(document, columns, areas, hashlib.sha256(canonical.encode()).hexdigest())
 

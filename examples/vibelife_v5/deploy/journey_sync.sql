@@ -1,6 +1,7 @@
 -- Deploy vibelife_v5:journey_sync to pg
 -- requires: journey_expand
 -- requires: pgtandem:drain
+-- requires: pgtandem:undo_run
 --
 -- Rendered by pgtandem 0.1.0 from the mapping "journey", SHA-256 babeb2c3dddf5b25.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
@@ -241,6 +242,253 @@ CREATE OR REPLACE TRIGGER "~pgtandem_journey_keep"
     WHEN (current_setting('pgtandem_journey.depth', true) = pg_trigger_depth()::text)
     EXECUTE FUNCTION pgtandem_journey.keep();
 ALTER TABLE vibelife.vibe_users ENABLE ALWAYS TRIGGER "~pgtandem_journey_keep";
+
+-- What a backfill or a repair overwrites, for "pgtandem undo journey".
+CREATE TABLE pgtandem_journey.pre_image (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key      jsonb NOT NULL,
+    layout   integer NOT NULL,
+    before   text,
+    after    bytea,
+    sqlstate text,
+    message  text
+);
+CREATE INDEX pre_image_key_idx ON pgtandem_journey.pre_image USING hash (key);
+COMMENT ON TABLE pgtandem_journey.pre_image IS
+    'What a backfill or a repair wrote of vibelife.vibe_users, a row for each write; stored in its '
+    'transaction.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.id IS 'Order of the writes of a key.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.key IS 'JSON array of the key columns.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.before
+    IS 'The row before, as text; NULL: there was none.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.after IS
+    'SHA-256 of the text of the row after; NULL: it was deleted.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.sqlstate
+    IS 'Why the last undo could not; NULL: it did not fail.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.message IS 'The same in words.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.record_pre_image() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $pre_image$
+DECLARE
+    v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true), '');
+    v_before  text;
+    v_after   text;
+    v_old_key jsonb;
+    v_new_key jsonb;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        v_before := OLD::text;
+        v_old_key := jsonb_build_array(OLD.vibe_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        v_after := NEW::text;
+        v_new_key := jsonb_build_array(NEW.vibe_id);
+    END IF;
+    IF v_before = v_after THEN
+        RETURN NULL;
+    END IF;
+    IF v_layout IS NULL THEN
+        v_layout := pgtandem._layout('journey', TG_RELID);
+    END IF;
+    IF v_old_key <> v_new_key THEN
+        INSERT INTO pgtandem_journey.pre_image (key, layout, before) VALUES (v_old_key, v_layout,
+        v_before);
+        v_before := NULL;
+    END IF;
+    INSERT INTO pgtandem_journey.pre_image (key, layout, before, after)
+    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before, sha256(convert_to(v_after,
+            'UTF8')));
+    RETURN NULL;
+END;
+$pre_image$;
+REVOKE ALL ON FUNCTION pgtandem_journey.record_pre_image() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.record_pre_image() IS
+    'Trigger on vibelife.vibe_users: stores what a backfill or a repair overwrites, in its '
+    'transaction.';
+
+-- Whatever other triggers of the table would make of a row that an undo writes: it becomes what it
+-- was.
+CREATE OR REPLACE FUNCTION pgtandem_journey.restore() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $restore$
+DECLARE
+    v_before  text;
+    v_columns jsonb;
+BEGIN
+    SELECT p.before, l.columns INTO v_before, v_columns
+    FROM pgtandem_journey.pre_image AS p
+    JOIN pgtandem.layout AS l ON l.id = p.layout
+    WHERE p.id = current_setting('pgtandem_journey.undo')::bigint
+        AND p.key = jsonb_build_array(NEW.vibe_id);
+    IF FOUND THEN
+        v_before := pgtandem._overlay(v_before, v_columns, NEW::text,
+                                      pgtandem._columns_of(TG_RELID));
+        EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
+        INTO NEW USING v_before;
+    END IF;
+    RETURN NEW;
+END;
+$restore$;
+REVOKE ALL ON FUNCTION pgtandem_journey.restore() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.restore() IS
+    'Trigger on vibelife.vibe_users, before each write of an undo: the row becomes what it was.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.row_of(p_key jsonb,
+                                                   p_lock boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $row_of$
+DECLARE
+    v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
+    v_row  text;
+BEGIN
+    IF p_lock THEN
+        PERFORM FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1 FOR UPDATE;
+    END IF;
+    SELECT (t.*)::text INTO v_row FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
+    RETURN v_row;
+END;
+$row_of$;
+REVOKE ALL ON FUNCTION pgtandem_journey.row_of(jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.row_of(jsonb, boolean) IS
+    'The row of a key as text, locked if wanted; NULL: there is none.';
+
+-- One key: hold its row, then read it in a statement of its own, and write it if nobody else has.
+CREATE OR REPLACE FUNCTION pgtandem_journey.undo_key(
+    p_key        jsonb,
+    p_write      boolean,
+    p_force      boolean,
+    p_columns    jsonb,
+    p_references text,
+    OUT action   text,
+    OUT reason   text
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $undo$
+DECLARE
+    v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
+    v_row    text := pgtandem_journey.row_of(p_key, p_write);
+    v_broken boolean;
+    v_first  bigint;
+    v_last   bigint;
+    v_before text;
+    v_after  bytea;
+    v_then   jsonb;
+    v_there  boolean;
+BEGIN
+    SELECT min(s.id), max(s.id), coalesce(bool_or(s.n > 1 AND s.former IS DISTINCT FROM
+               pgtandem._image_hash(s.before, s.columns, s.former_columns)), false)
+    INTO v_first, v_last, v_broken
+    FROM (SELECT p.id, p.before, l.columns, row_number() OVER w AS n, lag(p.after) OVER w AS former,
+                 lag(l.columns) OVER w AS former_columns
+          FROM pgtandem_journey.pre_image AS p
+          JOIN pgtandem.layout AS l ON l.id = p.layout
+          WHERE p.key = p_key
+          WINDOW w AS (ORDER BY p.id)) AS s;
+    IF v_first IS NULL THEN
+        RETURN;  -- another session was here
+    END IF;
+    SELECT p.before, l.columns INTO v_before, v_then
+    FROM pgtandem_journey.pre_image AS p JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.id = v_first;
+    SELECT p.after, p.after IS DISTINCT FROM pgtandem._image_hash(v_row, p_columns, l.columns)
+           OR v_broken
+    INTO v_after, v_broken
+    FROM pgtandem_journey.pre_image AS p JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.id = v_last;
+    action := CASE WHEN pgtandem._project(v_row, p_columns, v_then) IS NOT DISTINCT FROM v_before
+                   THEN 'none'
+                   WHEN v_before IS NULL THEN 'delete'
+                   WHEN v_row IS NULL THEN 'insert'
+                   ELSE 'restore' END;
+    IF action <> 'none' AND NOT p_force THEN
+        reason := CASE WHEN v_broken AND v_row IS NULL THEN 'deleted'
+                       WHEN v_broken AND v_after IS NULL THEN 'inserted'
+                       WHEN v_broken THEN 'changed'
+                       WHEN pgtandem._awaits('journey', p_key) THEN 'queued' END;
+        IF reason IS NULL AND action = 'delete' AND p_references IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.vibe_id = $1 AND (%s))',
+                           'vibelife.vibe_users', p_references)
+            INTO v_there USING v_key1;
+            reason := CASE WHEN v_there THEN 'referenced' END;
+        END IF;
+    END IF;
+    IF reason IS NOT NULL THEN
+        action := 'leave';
+    END IF;
+    IF NOT p_write OR action = 'leave' THEN
+        RETURN;
+    END IF;
+    IF action = 'delete' THEN
+        DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
+    ELSIF action <> 'none' THEN
+        PERFORM set_config('pgtandem_journey.undo', v_first::text, true);
+        IF action = 'restore' THEN
+            UPDATE vibelife.vibe_users AS t SET last_active_at = t.last_active_at
+                WHERE t.vibe_id = v_key1;
+        ELSE
+            INSERT INTO vibelife.vibe_users (vibe_id)
+            OVERRIDING SYSTEM VALUE
+            VALUES (v_key1);
+        END IF;
+        PERFORM set_config('pgtandem_journey.undo', '', true);
+    END IF;
+    IF action <> 'none' AND pgtandem._project(pgtandem_journey.row_of(p_key), p_columns, v_then)
+                            IS DISTINCT FROM v_before THEN
+        RAISE EXCEPTION 'the target % does not let the row % become what it was',
+            'vibelife.vibe_users', p_key
+            USING ERRCODE = 'TD010',
+                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                  HINT = 'Disable that trigger, and undo again.';
+    END IF;
+    DELETE FROM pgtandem_journey.pre_image AS p WHERE p.key = p_key;
+END;
+$undo$;
+REVOKE ALL ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) IS
+    'Undoes what was recorded of a key, or says what it would do: restore, delete, insert, none '
+    '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
+    'marks the write as ours.';
+
+CREATE OR REPLACE TRIGGER "!pgtandem_journey_pre_image"
+    AFTER INSERT OR UPDATE OR DELETE ON vibelife.vibe_users
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_journey.record', true) = 'on')
+    EXECUTE FUNCTION pgtandem_journey.record_pre_image();
+CREATE OR REPLACE TRIGGER "~pgtandem_journey_restore"
+    BEFORE INSERT OR UPDATE ON vibelife.vibe_users
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_journey.undo', true) <> '')
+    EXECUTE FUNCTION pgtandem_journey.restore();
+ALTER TABLE vibelife.vibe_users
+    ENABLE ALWAYS TRIGGER "!pgtandem_journey_pre_image",
+    ENABLE ALWAYS TRIGGER "~pgtandem_journey_restore";
 
 -- A write of the source queues its key, and takes no lock but that of its own row: the old
 -- application cannot wait for anybody. "pgtandem drain journey --follow" brings the image over.

@@ -55,6 +55,12 @@ BEGIN
 END;
 $leaves$;
 DROP FUNCTION pgtandem_journey.keep();
+DROP TRIGGER "~pgtandem_journey_restore" ON vibelife.vibe_users;
+DROP TRIGGER "!pgtandem_journey_pre_image" ON vibelife.vibe_users;
+DROP FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text);
+DROP FUNCTION pgtandem_journey.row_of(jsonb, boolean);
+DROP FUNCTION pgtandem_journey.restore();
+DROP FUNCTION pgtandem_journey.record_pre_image();
 DROP FUNCTION pgtandem_journey.sync_forward();
 DROP FUNCTION pgtandem_journey.touched_conversation();
 DROP FUNCTION pgtandem_journey.touched_message();

@@ -16,6 +16,8 @@ BEGIN
     IF (pgtandem.mapping_of('journey')).phase = 'contract' THEN
         RETURN;  -- which has taken the triggers away
     END IF;
+    PERFORM pgtandem.require_trigger('vibelife.vibe_users', '!pgtandem_journey_pre_image');
+    PERFORM pgtandem.require_trigger('vibelife.vibe_users', '~pgtandem_journey_restore');
     PERFORM pgtandem.require_trigger('vibelife.vibe_users', '~pgtandem_journey_keep');
     PERFORM pgtandem.require_trigger('vibelife.vibe_users', '~pgtandem_journey_write');
     PERFORM pgtandem.require_trigger('vibelife.vibe_users', '~pgtandem_journey_update');

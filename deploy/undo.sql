@@ -1,0 +1,212 @@
+-- Deploy pgtandem:undo to pg
+-- requires: backfill
+-- Locks nothing that exists.
+
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('pgtandem.layout') IS NOT NULL AS done \gset
+\if :done
+    \quit
+\endif
+
+BEGIN;
+
+CREATE TABLE pgtandem.layout (
+    id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    mapping  text NOT NULL REFERENCES pgtandem.mapping ON DELETE CASCADE,
+    relation oid NOT NULL,
+    columns  jsonb NOT NULL
+);
+CREATE INDEX layout_mapping_idx ON pgtandem.layout (mapping, relation);
+COMMENT ON TABLE pgtandem.layout IS
+    'The columns of a target, or of a partition of it, when pre-images of its rows were stored.';
+COMMENT ON COLUMN pgtandem.layout.id IS 'What pre_image.layout means.';
+COMMENT ON COLUMN pgtandem.layout.mapping IS 'Name of the mapping.';
+COMMENT ON COLUMN pgtandem.layout.relation IS 'The table that held the row.';
+COMMENT ON COLUMN pgtandem.layout.columns IS
+    'Name, type and pg_attribute.attgenerated of each, in the order of the row.';
+
+CREATE FUNCTION pgtandem._columns_of(p_relation regclass) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_agg(jsonb_build_array(attname, format_type(atttypid, NULL), attgenerated)
+                     ORDER BY attnum)
+    FROM pg_attribute WHERE attrelid = p_relation AND attnum > 0 AND NOT attisdropped;
+$$;
+COMMENT ON FUNCTION pgtandem._columns_of(regclass) IS
+    'The columns of a table as pgtandem.layout has them.';
+
+CREATE FUNCTION pgtandem._layout(p_mapping text, p_relation oid) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_columns jsonb := pgtandem._columns_of(p_relation);
+    v_layout  integer := (SELECT min(id) FROM pgtandem.layout
+                          WHERE mapping = p_mapping AND relation = p_relation
+                            AND columns = v_columns);
+BEGIN
+    IF v_layout IS NULL THEN
+        -- Two sessions may both store it, which does no harm: neither waits.
+        INSERT INTO pgtandem.layout (mapping, relation, columns)
+        VALUES (p_mapping, p_relation, v_columns)
+        RETURNING id INTO v_layout;
+    END IF;
+    -- Until the transaction ends, our lock on the table keeps it as it is.
+    PERFORM set_config(format('pgtandem_%s.layout_%s', p_mapping, p_relation), v_layout::text,
+                       true);
+    RETURN v_layout;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._layout(text, oid) IS
+    'The number of the present columns of a table, which a row trigger then finds in a setting.';
+
+CREATE FUNCTION pgtandem._fields(p_record text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(m.field[1] ORDER BY m.n)
+    FROM regexp_matches(substr(p_record, 2, length(p_record) - 2) || ',',
+                        '((?:[^",]|"(?:[^"\\]|""|\\\\)*")*),', 'g') WITH ORDINALITY AS m (field, n);
+$$;
+COMMENT ON FUNCTION pgtandem._fields(text) IS
+    'The fields of a row as its text has them: quoted where they are; empty: NULL.';
+
+CREATE FUNCTION pgtandem._overlay(p_record text, p_columns jsonb, p_row text, p_row_columns jsonb)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_record text[];
+    v_row    text[];
+BEGIN
+    -- A virtual column has no value of its own: triggers see it empty, queries do not.
+    IF p_record IS NULL OR p_columns = p_row_columns
+       AND NOT jsonb_path_exists(p_columns, '$[*] ? (@[2] == "v")') THEN
+        RETURN p_record;
+    END IF;
+    v_record := pgtandem._fields(p_record);
+    v_row := pgtandem._fields(p_row);
+    RETURN (
+        SELECT '(' || string_agg(CASE WHEN r.name ->> 2 = 'v' THEN ''
+                                      WHEN c.n IS NULL THEN coalesce(v_row[r.n], '')
+                                      ELSE v_record[c.n] END, ',' ORDER BY r.n) || ')'
+        FROM jsonb_array_elements(p_row_columns) WITH ORDINALITY AS r (name, n)
+        LEFT JOIN jsonb_array_elements(p_columns) WITH ORDINALITY AS c (name, n)
+          ON c.name = r.name);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._overlay(text, jsonb, text, jsonb) IS
+    'A row as text in other columns; those that it lacks are of p_row, which has these columns.';
+
+CREATE FUNCTION pgtandem._project(p_record text, p_from jsonb, p_to jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pgtandem._overlay(p_record, p_from, NULL, p_to);
+$$;
+COMMENT ON FUNCTION pgtandem._project(text, jsonb, jsonb) IS
+    'A row as text in other columns, empty where it lacks them.';
+
+CREATE FUNCTION pgtandem._image_hash(p_record text, p_from jsonb, p_to jsonb) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT sha256(convert_to(pgtandem._overlay(p_record, p_from, NULL, p_to), 'UTF8'));
+$$;
+COMMENT ON FUNCTION pgtandem._image_hash(text, jsonb, jsonb) IS
+    'What pre_image.after holds of a row, in the columns of that layout.';
+
+CREATE FUNCTION pgtandem._awaits(p_mapping text, p_key jsonb) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pgtandem.recheck
+        WHERE mapping = p_mapping
+          AND key IN (p_key, pgtandem._settled_at_once(p_mapping, p_key))
+          AND side = 'target' AND via IS NULL AND reason IN ('queued', 'sync'));
+$$;
+COMMENT ON FUNCTION pgtandem._awaits(text, jsonb) IS
+    'Whether a write of an application waits in the queue for this key.';
+
+CREATE FUNCTION pgtandem._references(p_target regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('EXISTS (SELECT FROM %s AS c WHERE %s AND '
+                             '(c.tableoid, c.ctid) <> (t.tableoid, t.ctid))', k.conrelid::regclass,
+        (SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
+                                  a.attname), ' AND ')
+         FROM unnest(k.conkey, k.confkey, k.conpfeqop) AS f (ours, theirs, equal)
+         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = f.ours
+         JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = f.theirs
+         JOIN pg_operator AS o ON o.oid = f.equal
+         JOIN pg_namespace AS n ON n.oid = o.oprnamespace)), ' OR ')
+    FROM pg_constraint AS k
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype IN ('c', 'n', 'd')
+      AND k.confrelid IN (SELECT pgtandem._relations(p_target));
+$$;
+COMMENT ON FUNCTION pgtandem._references(regclass) IS
+    'A condition over a row t of a table: a foreign key would delete or change others with it; '
+    'NULL: there is no such key.';
+
+CREATE FUNCTION pgtandem.pre_image_size(p_mapping text) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_total_relation_size(to_regclass(format('pgtandem_%s.pre_image', p_mapping)));
+$$;
+COMMENT ON FUNCTION pgtandem.pre_image_size(text) IS
+    'Bytes that the pre-images of a mapping take; NULL where it stores none.';
+
+CREATE FUNCTION pgtandem._close_undo(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_found boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I.pre_image)', 'pgtandem_' || p_mapping)
+    INTO v_found;
+    IF v_found THEN
+        RAISE WARNING 'the pre-images of mapping "%" are dropped with its sync: % can no longer '
+            'be undone', p_mapping, 'what its backfill and repairs wrote'
+            USING HINT = format('To have it undone, pgtandem undo %s before the revert.',
+                                p_mapping);
+        PERFORM pgtandem.log_event(p_mapping, 'undo', jsonb_build_object(
+            'dropped_bytes', pgtandem.pre_image_size(p_mapping)));
+    END IF;
+    EXECUTE format('DROP TABLE %I.pre_image', 'pgtandem_' || p_mapping);
+    DELETE FROM pgtandem.layout WHERE mapping = p_mapping;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._close_undo(text) IS
+    'Drops the table of pre-images of a mapping, and says so where it holds any.';
+
+CREATE FUNCTION pgtandem.drop_pre_images(p_mapping text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_images regclass := to_regclass(format('pgtandem_%s.pre_image',
+                                            (pgtandem.mapping_of(p_mapping)).name));
+    v_bytes  bigint := 0;
+BEGIN
+    IF v_images IS NOT NULL THEN
+        PERFORM pgtandem.lock_tables(ARRAY[v_images], 'ACCESS EXCLUSIVE');
+        v_bytes := pg_total_relation_size(v_images);
+        EXECUTE format('TRUNCATE %s', v_images);
+        v_bytes := v_bytes - pg_total_relation_size(v_images);
+        PERFORM pgtandem.log_event(p_mapping, 'undo',
+                                   jsonb_build_object('dropped_bytes', v_bytes));
+    END IF;
+    RETURN v_bytes;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem.drop_pre_images(text) IS
+    'Drops all pre-images of a mapping, so that what was written until now stays; returns the '
+    'bytes that are freed. TD001, TD004.';
+
+COMMIT;

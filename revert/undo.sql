@@ -1,0 +1,25 @@
+-- Revert pgtandem:undo from pg
+-- Sqitch refuses it while a mapping is deployed that requires it: revert the mapping first.
+
+-- Was Sqitch killed after the commit below, before it noted it? Then nothing is left to do.
+SELECT to_regclass('pgtandem.layout') IS NULL AS done \gset
+\if :done
+    \quit
+\endif
+
+BEGIN;
+
+DROP FUNCTION pgtandem.drop_pre_images(text);
+DROP FUNCTION pgtandem._close_undo(text);
+DROP FUNCTION pgtandem.pre_image_size(text);
+DROP FUNCTION pgtandem._references(regclass);
+DROP FUNCTION pgtandem._awaits(text, jsonb);
+DROP FUNCTION pgtandem._image_hash(text, jsonb, jsonb);
+DROP FUNCTION pgtandem._project(text, jsonb, jsonb);
+DROP FUNCTION pgtandem._overlay(text, jsonb, text, jsonb);
+DROP FUNCTION pgtandem._fields(text);
+DROP FUNCTION pgtandem._layout(text, oid);
+DROP FUNCTION pgtandem._columns_of(regclass);
+DROP TABLE pgtandem.layout;
+
+COMMIT;
