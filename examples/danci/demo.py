@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,14 +18,15 @@ OWNED = 600  # learners whom the writers share; the others are theirs who look a
 MERGED = ("profiles", "words")
 
 Written = dict[Any, Any]
-PROFILES = "SELECT user_id, to_jsonb(p)::text FROM danci.user_learning_profiles AS p"
-STATES = (
-    "SELECT user_id, word_id, to_jsonb(w)::text FROM danci.word_learning_states AS w"
-    " WHERE user_id <> ALL (%s)"
-)
+HELD = {
+    "profiles": "SELECT user_id, to_jsonb(p)::text FROM danci.user_learning_profiles AS p"
+    " WHERE user_id <> ALL (%s) ORDER BY user_id",
+    "words": "SELECT user_id, word_id, to_jsonb(w)::text FROM danci.word_learning_states AS w"
+    " WHERE user_id <> ALL (%s) ORDER BY user_id, word_id",
+}
 FAULTY = (
-    "SELECT count(*) FROM danci.word_learning_states WHERE next_review_date < now()"
-    " OR next_review_date IS NULL AND last_review_date IS NOT NULL"
+    "SELECT count(*) FROM danci.word_learning_states WHERE user_id <> ALL (%s)"
+    " AND (next_review_date < now() OR next_review_date IS NULL AND last_review_date IS NOT NULL)"
 )
 
 
@@ -51,7 +49,7 @@ class Stable(DanciWriter):
         user = self.random.choice(self.own)
         if self.random.random() < 0.5:
             self.answer(connection, user)
-            return {("answered", user): None}
+            return {}
         attention, at = self.learnt()
         connection.execute(
             "INSERT INTO danci.amas_user_states (user_id, attention, updated_at)"
@@ -87,16 +85,17 @@ class Canary(DanciWriter):
                 " WHERE user_id = %s",
                 (user,),
             )
-            return {("asked", user): None}
+            return {}
         attention, at = self.learnt()
-        connection.execute(
+        done = connection.execute(
             "INSERT INTO danci.user_learning_profiles AS p (user_id, attention, theta, updated_at)"
             " VALUES (%(user)s, %(attention)s, %(theta)s, %(at)s)"
             " ON CONFLICT (user_id) DO UPDATE"
-            " SET attention = %(attention)s, theta = %(theta)s, updated_at = %(at)s",
+            " SET attention = %(attention)s, theta = %(theta)s, updated_at = %(at)s"
+            " WHERE p.updated_at < %(at)s",
             {"user": user, "attention": attention, "theta": self.random.gauss(0, 1), "at": at},
         )
-        return {("profile", user): (attention, at)}
+        return {("profile", user): (attention, at)} if done.rowcount else {}
 
 
 def play(stage: Stage, rows: int) -> None:
@@ -119,7 +118,7 @@ def play(stage: Stage, rows: int) -> None:
     stage.start(*old, *new)
     preview(stage)
     untouched = states(stage, owned)
-    merge(stage, old, new)
+    merge(stage)
     undo_merge(stage, owned, untouched)
     repair(stage, owned)
     report(stage, old, new)
@@ -145,7 +144,7 @@ def preview(stage: Stage) -> None:
     stage.run("pgtandem preflight profiles --backup-at now --free-disk 50GB")
 
 
-def merge(stage: Stage, old: list[DanciWriter], new: list[DanciWriter]) -> None:
+def merge(stage: Stage) -> None:
     """States into profiles, answers into states of words, where the newer wins."""
     stage.announce(
         "merge", "What is older than AMAS or the answers say follows them, what is missing comes.",
@@ -158,10 +157,7 @@ def merge(stage: Stage, old: list[DanciWriter], new: list[DanciWriter]) -> None:
     stage.run_along("pgtandem drain words --follow --interval 200ms")
     stage.run("pgtandem backfill words --max-time 1h --jobs 2")
     stage.run("sqitch deploy --to-change words_backfill")
-    time.sleep(1)
-    for writer in [*old, *new]:
-        writer.pause = 3600.0
-    settle(stage)
+    stage.run("pgtandem verify words --sample 1000", expect=None)
     stage.say("\nThe decision tree: how many learners does it hurt, in percent?")
     for affected, expect in (("0.4", 0), ("4", 1), ("12", 1)):
         stage.run(f"pgtandem gate profiles --signal affected_percent={affected}", expect=expect)
@@ -174,9 +170,105 @@ def settle(stage: Stage) -> None:
         stage.run(f"pgtandem verify {name} --report consistency-report.json")
 
 
-def undo_merge(stage: Stage, owned: list[UUID], untouched: dict[str, Any]) -> None:
+def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
     """The words as they were before; what an application has changed since stays."""
     stage.announce(
         "undo", "Every row that the backfill of the words touched is what it was before.",
-        "a chunk of rows at a time, a tenth of a second", "pgtandem backfill words",
+        "some rows at a time, a tenth of a second at most", "pgtandem backfill words",
     )  # fmt: skip
+    stage.say("Somebody corrects two words meanwhile, which the undo has to leave:")
+    stage.show(
+        "UPDATE danci.word_learning_states SET interval_days = 3650 WHERE (user_id, word_id) IN"
+        " (SELECT user_id, word_id FROM danci.word_scores WHERE user_id <> ALL (%s)"
+        " ORDER BY user_id, word_id LIMIT 2)", owned,
+    )  # fmt: skip
+    stage.run("pgtandem undo words --yes", expect=1)
+    now = states(stage, owned)
+    corrected = {row for row in now["words"] if '"interval_days": 3650' in row[2]}
+    stage.check("the undo took a correction back", len(corrected) == 2)
+    keys = {row[:2] for row in corrected}
+    stage.check(
+        "the undo did not restore every other word",
+        {row for row in now["words"] if row[:2] not in keys}
+        == {row for row in before["words"] if row[:2] not in keys},
+    )
+    stage.run("pgtandem undo words --yes --force-changed")
+    stage.check(
+        "a forced undo left something", set(states(stage, owned)["words"]) == set(before["words"])
+    )
+    stage.say("\nAnd there again:")
+    stage.run("pgtandem backfill words --jobs 2")
+    stage.run("pgtandem undo words --drop")
+
+
+def repair(stage: Stage, owned: list[UUID]) -> None:
+    """The dates of the next review, by category; undone, and done."""
+    stage.announce(
+        "repair", "Dates of the next review that are missing, or in the past.",
+        "its rows, chunk by chunk", "pgtandem undo",
+    )  # fmt: skip
+    before = states(stage, owned)
+    stage.run("pgtandem plan reviews")
+    stage.run("sqitch deploy --to-change reviews_sync")
+    stage.run("pgtandem backfill reviews")
+    stage.run("sqitch deploy")
+    stage.run("pgtandem verify reviews")
+    stage.check("faulty dates are left", stage.query(FAULTY, owned) == [(0,)])
+    stage.run("pgtandem undo reviews --yes")
+    stage.check("the undo of the repair left something", states(stage, owned) == before)
+    stage.run("pgtandem backfill reviews")
+
+
+def report(stage: Stage, old: list[Any], new: list[Any]) -> None:
+    """What both applications wrote is there, or something newer; every row is compared."""
+    for writer in [*old, *new]:
+        writer.stop()
+    stage.end_along()
+    stage.announce(
+        "the end", "Both applications are still; the queues run empty.", "nothing", "nothing to do"
+    )
+    settle(stage)
+    stage.run("pgtandem verify reviews")
+    table = Table(title="both applications, from beginning to end")
+    for column in ("", "writes", "failed", "tried again", "longest wait"):
+        table.add_column(column, justify="right" if column else "left")
+    for side in (old, new):
+        table.add_row(
+            side[0].side,
+            f"{sum(w.writes for w in side):,}",
+            str(sum(w.failed for w in side)),
+            str(sum(w.retried for w in side)),
+            f"{max(w.longest for w in side) * 1000:.0f} ms",
+        )
+        for line in [line for w in side for line in w.errors][:5]:
+            stage.say(f"[red]{line}[/red]")
+    compared, differences = stage.query(
+        "SELECT sum(source_rows), sum(missing + extra + changed) FROM pgtandem.comparison"
+        " WHERE id IN (SELECT max(id) FROM pgtandem.comparison WHERE scope = 'full'"
+        " GROUP BY mapping)"
+    )[0]
+    gone = lost(stage, [*old, *new])
+    table.add_section()
+    table.add_row("rows compared", f"{compared:,}")
+    table.add_row("differences", str(differences))
+    table.add_row("lost writes", str(gone))
+    stage.console.print()
+    stage.console.print(table)
+    stage.check("rows differ", differences == 0)
+    stage.check("a write was lost", gone == 0)
+    stage.check("an application's write failed", not any(w.failed for w in [*old, *new]))
+
+
+def lost(stage: Stage, writers: list[DanciWriter]) -> int:
+    """How many learners have a profile that is not what was learnt last, on either side."""
+    latest: dict[UUID, tuple[datetime, float]] = {}
+    for writer in writers:
+        for (_, user), (attention, at) in writer.ledger.items():
+            latest[user] = max(latest.get(user, (at, attention)), (at, attention))
+    held = {
+        user: (at, attention)
+        for user, attention, at in stage.query(
+            "SELECT user_id, attention, updated_at FROM danci.user_learning_profiles"
+        )
+    }
+    return sum(held.get(user) != told for user, told in latest.items())
