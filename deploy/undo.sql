@@ -36,6 +36,19 @@ $$;
 COMMENT ON FUNCTION pgtandem._columns_of(regclass) IS
     'The columns of a table as pgtandem.layout has them.';
 
+CREATE FUNCTION pgtandem._columns_now(p_relation regclass) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- One too many, so that no layout is the same.
+    SELECT CASE WHEN jsonb_path_exists(c, '$[*] ? (@[2] == "v")') THEN c || '[["", "", ""]]' ELSE c
+           END
+    FROM pgtandem._columns_of(p_relation) AS c;
+$$;
+COMMENT ON FUNCTION pgtandem._columns_now(regclass) IS
+    'The columns of a row as a query finds it: a virtual one is computed there, and empty to the '
+    'trigger that stores pre-images.';
+
 CREATE FUNCTION pgtandem._layout(p_mapping text, p_relation oid) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -81,9 +94,7 @@ DECLARE
     v_record text[];
     v_row    text[];
 BEGIN
-    -- A virtual column has no value of its own: triggers see it empty, queries do not.
-    IF p_record IS NULL OR p_columns = p_row_columns
-       AND NOT jsonb_path_exists(p_columns, '$[*] ? (@[2] == "v")') THEN
+    IF p_record IS NULL OR p_columns = p_row_columns THEN
         RETURN p_record;
     END IF;
     v_record := pgtandem._fields(p_record);
@@ -98,38 +109,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._overlay(text, jsonb, text, jsonb) IS
-    'A row as text in other columns; those that it lacks are of p_row, which has these columns.';
-
-CREATE FUNCTION pgtandem._project(p_record text, p_from jsonb, p_to jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT pgtandem._overlay(p_record, p_from, NULL, p_to);
-$$;
-COMMENT ON FUNCTION pgtandem._project(text, jsonb, jsonb) IS
-    'A row as text in other columns, empty where it lacks them.';
-
-CREATE FUNCTION pgtandem._image_hash(p_record text, p_from jsonb, p_to jsonb) RETURNS bytea
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT sha256(convert_to(pgtandem._overlay(p_record, p_from, NULL, p_to), 'UTF8'));
-$$;
-COMMENT ON FUNCTION pgtandem._image_hash(text, jsonb, jsonb) IS
-    'What pre_image.after holds of a row, in the columns of that layout.';
-
-CREATE FUNCTION pgtandem._awaits(p_mapping text, p_key jsonb) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (
-        SELECT FROM pgtandem.recheck
-        WHERE mapping = p_mapping
-          AND key IN (p_key, pgtandem._settled_at_once(p_mapping, p_key))
-          AND side = 'target' AND via IS NULL AND reason IN ('queued', 'sync'));
-$$;
-COMMENT ON FUNCTION pgtandem._awaits(text, jsonb) IS
-    'Whether a write of an application waits in the queue for this key.';
+    'A row as text in other columns; those that it lacks are of p_row, which has these columns, or '
+    'empty.';
 
 CREATE FUNCTION pgtandem._references(p_target regclass) RETURNS text
 LANGUAGE sql STABLE

@@ -118,7 +118,7 @@ BEGIN
         CROSS JOIN LATERAL %1$I.undo_key(i.key, false, $1, $2, $3) AS u
         ORDER BY i.id DESC
         $rows$, 'pgtandem_' || p_mapping)
-    USING p_force_changed, pgtandem._columns_of(v_target), pgtandem._references(v_target);
+    USING p_force_changed, pgtandem._columns_now(v_target), pgtandem._references(v_target);
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.undo_rows(text, boolean) IS
@@ -138,6 +138,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem.undo_preview(text, boolean) IS
     'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes nothing.';
+
+CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_count bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
+    RETURN v_count;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._undo_to_go(text) IS
+    'How many pre-images a mapping has. Reads them all.';
 
 CREATE FUNCTION pgtandem._undo_keys(p_mapping text, p_below bigint, p_again boolean)
 RETURNS TABLE (id bigint, key jsonb)
@@ -169,7 +183,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_deadline   timestamptz := clock_timestamp() + interval '0.2 seconds';
-    v_target     regclass := (pgtandem.mapping_of(p_mapping)).target;
+    v_mapping    pgtandem.mapping := pgtandem.mapping_of(p_mapping);
+    v_target     regclass := v_mapping.target;
+    v_whole      boolean := v_mapping.settings -> 'unit' IS NULL;
     v_references text := CASE WHEN NOT p_force THEN pgtandem._references(v_target) END;
     v_marker     text;
     v_columns    jsonb;
@@ -182,7 +198,7 @@ BEGIN
     PERFORM pgtandem._undo_alone(p_mapping);
     -- Its columns stay as they are now.
     PERFORM pgtandem.lock_tables(ARRAY[v_target], 'ACCESS SHARE', 5);
-    v_columns := pgtandem._columns_of(v_target);
+    v_columns := pgtandem._columns_now(v_target);
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step.below, p_step.again) LOOP
@@ -192,8 +208,8 @@ BEGIN
             v_sqlstate := NULL;
             v_message := NULL;
             v_marker := pgtandem._mark(p_mapping);
-            PERFORM pg_advisory_xact_lock(hashtextextended(
-                p_mapping || pgtandem._settled_at_once(p_mapping, v_key.key)::text, 0));
+            PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || CASE WHEN v_whole
+                THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
             EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4)',
                            'pgtandem_' || p_mapping)
             INTO v_done USING v_key.key, p_force, v_columns, v_references;

@@ -13,12 +13,10 @@ DROP FUNCTION pgtandem.drop_pre_images(text);
 DROP FUNCTION pgtandem._close_undo(text);
 DROP FUNCTION pgtandem.pre_image_size(text);
 DROP FUNCTION pgtandem._references(regclass);
-DROP FUNCTION pgtandem._awaits(text, jsonb);
-DROP FUNCTION pgtandem._image_hash(text, jsonb, jsonb);
-DROP FUNCTION pgtandem._project(text, jsonb, jsonb);
 DROP FUNCTION pgtandem._overlay(text, jsonb, text, jsonb);
 DROP FUNCTION pgtandem._fields(text);
 DROP FUNCTION pgtandem._layout(text, oid);
+DROP FUNCTION pgtandem._columns_now(regclass);
 DROP FUNCTION pgtandem._columns_of(regclass);
 DROP TABLE pgtandem.layout;
 

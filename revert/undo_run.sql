@@ -16,6 +16,7 @@ DROP FUNCTION pgtandem._undo_step(text, boolean, pgtandem.undo_step);
 DROP FUNCTION pgtandem._undo_start(text);
 DROP FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step);
 DROP FUNCTION pgtandem._undo_keys(text, bigint, boolean);
+DROP FUNCTION pgtandem._undo_to_go(text);
 DROP FUNCTION pgtandem.undo_preview(text, boolean);
 DROP FUNCTION pgtandem.undo_rows(text, boolean);
 DROP FUNCTION pgtandem._undo_alone(text);

@@ -5,12 +5,10 @@ BEGIN;
 
 SELECT 'pgtandem.layout'::regclass;
 SELECT 'pgtandem._columns_of(regclass)'::regprocedure;
+SELECT 'pgtandem._columns_now(regclass)'::regprocedure;
 SELECT 'pgtandem._layout(text, oid)'::regprocedure;
 SELECT 'pgtandem._fields(text)'::regprocedure;
 SELECT 'pgtandem._overlay(text, jsonb, text, jsonb)'::regprocedure;
-SELECT 'pgtandem._project(text, jsonb, jsonb)'::regprocedure;
-SELECT 'pgtandem._image_hash(text, jsonb, jsonb)'::regprocedure;
-SELECT 'pgtandem._awaits(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._references(regclass)'::regprocedure;
 SELECT 'pgtandem.pre_image_size(text)'::regprocedure;
 SELECT 'pgtandem._close_undo(text)'::regprocedure;

@@ -91,7 +91,8 @@ def _settle(session: sessions.Connection, name: str, keys: str) -> None:
         time.sleep(0.2 * 2**attempt)
 
 
-def _confirm(yes: bool, as_json: bool) -> None:
+def confirm(yes: bool, as_json: bool) -> None:
+    """Ask whether to write, unless that is said already; raise where nobody can answer."""
     if yes:
         return
     if as_json or not sys.stdin.isatty():
@@ -149,7 +150,7 @@ def command(
             )
         differences: list[compare.Difference] = []
         if plan and not dry_run:
-            _confirm(yes, as_json)
+            confirm(yes, as_json)
             wanted = f"[{', '.join(plan)}]"
             _settle(session, name, wanted)
             differences = compare.some(session, mapping, wanted).differences

@@ -1,0 +1,1 @@
+SELECT pgtandem.drop_pre_images(%(mapping)s) AS bytes;

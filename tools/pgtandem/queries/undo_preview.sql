@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.undo_preview(%(mapping)s, %(force)s);

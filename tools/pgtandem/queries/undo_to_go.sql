@@ -1,0 +1,1 @@
+SELECT pgtandem._undo_to_go(%(mapping)s) AS images;
