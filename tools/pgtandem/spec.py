@@ -84,7 +84,7 @@ class Mapping:
     @property
     def overwrites(self) -> bool:
         """Whether a backfill is made to change rows that are there already."""
-        return self.in_place
+        return self.in_place or self.document.merge is not None
 
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""

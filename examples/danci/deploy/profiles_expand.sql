@@ -288,7 +288,9 @@ BEGIN
   "backfill": {
     "chunk_time": "200ms",
     "max_lag": "64MB",
-    "max_slot": "4GB"
+    "max_slot": "4GB",
+    "undo_limit": "10GB",
+    "undo": true
   },
   "gate": {
     "signals": {

@@ -1,6 +1,7 @@
 -- Deploy danci:profiles_sync to pg
 -- requires: profiles_expand
 -- requires: pgtandem:drain
+-- requires: pgtandem:undo_run
 --
 -- Rendered by pgtandem 0.1.0 from the mapping "profiles", SHA-256 dd5660c2f7fb8aa9.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
@@ -204,6 +205,270 @@ COMMENT ON FUNCTION pgtandem_profiles.copy_chunk(regclass, bigint, bigint, text)
     'Merges a range of blocks into the target, where the newer row by updated_at wins; returns the '
     'rows written. The strategy is always overwrite. Called by pgtandem._copy_chunk, which marks '
     'the write as ours.';
+
+-- What a backfill or a repair overwrites, for "pgtandem undo profiles".
+CREATE TABLE pgtandem_profiles.pre_image (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key      jsonb NOT NULL,
+    layout   integer NOT NULL,
+    before   text,
+    after    bytea,
+    sqlstate text,
+    message  text
+);
+CREATE INDEX pre_image_key_idx ON pgtandem_profiles.pre_image USING hash (key);
+COMMENT ON TABLE pgtandem_profiles.pre_image IS
+    'What a backfill or a repair wrote of danci.user_learning_profiles, a row for each write; '
+    'stored in its transaction.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.id IS 'Order of the writes of a key.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.key IS 'JSON array of the key columns.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.before
+    IS 'The row before, as text; NULL: there was none.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.after IS
+    'SHA-256 of the text of the row after; NULL: it was deleted.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.sqlstate
+    IS 'Why the last undo could not; NULL: it did not fail.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.message IS 'The same in words.';
+
+CREATE OR REPLACE FUNCTION pgtandem_profiles.record_pre_image() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $pre_image$
+DECLARE
+    v_layout  integer := nullif(current_setting('pgtandem_profiles.layout_' || TG_RELID, true), '');
+    v_before  text;
+    v_after   text;
+    v_old_key jsonb;
+    v_new_key jsonb;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        v_before := OLD::text;
+        v_old_key := jsonb_build_array(OLD.user_id);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        v_after := NEW::text;
+        v_new_key := jsonb_build_array(NEW.user_id);
+    END IF;
+    IF v_before = v_after THEN
+        RETURN NULL;
+    END IF;
+    IF v_layout IS NULL THEN
+        v_layout := pgtandem._layout('profiles', TG_RELID);
+    END IF;
+    IF v_old_key <> v_new_key THEN
+        INSERT INTO pgtandem_profiles.pre_image (key, layout, before) VALUES (v_old_key, v_layout,
+        v_before);
+        v_before := NULL;
+    END IF;
+    INSERT INTO pgtandem_profiles.pre_image (key, layout, before, after)
+    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before, sha256(convert_to(v_after,
+            'UTF8')));
+    RETURN NULL;
+END;
+$pre_image$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.record_pre_image() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.record_pre_image() IS
+    'Trigger on danci.user_learning_profiles: stores what a backfill or a repair overwrites, in '
+    'its transaction.';
+
+-- Whatever other triggers of the table would make of a row that an undo writes: it becomes what it
+-- was.
+CREATE OR REPLACE FUNCTION pgtandem_profiles.restore() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $restore$
+DECLARE
+    v_before  text;
+    v_columns jsonb;
+BEGIN
+    SELECT p.before, l.columns INTO v_before, v_columns
+    FROM pgtandem_profiles.pre_image AS p
+    JOIN pgtandem.layout AS l ON l.id = p.layout
+    WHERE p.id = current_setting('pgtandem_profiles.undo')::bigint
+        AND p.key = jsonb_build_array(NEW.user_id);
+    IF FOUND THEN
+        IF pg_trigger_depth() > 1 THEN
+            RETURN NULL;  -- an UPDATE by another trigger, which would go on for ever
+        END IF;
+        v_before := pgtandem._overlay(v_before, v_columns, NEW::text,
+                                      pgtandem._columns_of(TG_RELID));
+        EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
+        INTO NEW USING v_before;
+    END IF;
+    RETURN NEW;
+END;
+$restore$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.restore() FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.restore() IS
+    'Trigger on danci.user_learning_profiles, before each write of an undo: the row becomes what '
+    'it was.';
+
+CREATE OR REPLACE FUNCTION pgtandem_profiles.row_of(p_key jsonb,
+                                                    p_lock boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET "DateStyle" = 'ISO, YMD'
+SET "IntervalStyle" = 'postgres'
+SET "TimeZone" = 'UTC'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+SET xmloption = 'content'
+AS $row_of$
+DECLARE
+    v_key1 danci.user_learning_profiles.user_id%TYPE := (p_key ->> 0)::uuid;
+    v_row  text;
+BEGIN
+    IF p_lock THEN
+        PERFORM FROM danci.user_learning_profiles AS t WHERE t.user_id = v_key1 FOR UPDATE;
+    END IF;
+    SELECT (t.*)::text INTO v_row FROM danci.user_learning_profiles AS t WHERE t.user_id = v_key1;
+    RETURN v_row;
+END;
+$row_of$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.row_of(jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.row_of(jsonb, boolean) IS
+    'The row of a key as text, locked if wanted; NULL: there is none.';
+
+-- One key: hold its row, then read it in a statement of its own, and write it if nobody else has.
+CREATE OR REPLACE FUNCTION pgtandem_profiles.undo_key(
+    p_key        jsonb,
+    p_write      boolean,
+    p_force      boolean,
+    p_columns    jsonb,
+    p_references text,
+    OUT action   text,
+    OUT reason   text
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $undo$
+DECLARE
+    v_key1 danci.user_learning_profiles.user_id%TYPE := (p_key ->> 0)::uuid;
+    v_row     text := pgtandem_profiles.row_of(p_key, p_write);
+    v_image   record;
+    v_first   record;
+    v_after   bytea;
+    v_columns jsonb;
+    v_broken  boolean := false;
+    v_there   boolean;
+BEGIN
+    FOR v_image IN
+        SELECT p.id, p.before, p.after, l.columns
+        FROM pgtandem_profiles.pre_image AS p
+        JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.key = p_key
+        ORDER BY p.id
+    LOOP
+        IF v_columns IS NULL THEN
+            v_first := v_image;
+        ELSIF v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
+                                                          THEN v_image.before
+            ELSE pgtandem._overlay(v_image.before, v_image.columns, NULL, v_columns) END),
+            'UTF8')) THEN
+            v_broken := true;  -- the application wrote it between two writes of ours
+        END IF;
+        v_after := v_image.after;
+        v_columns := v_image.columns;
+    END LOOP;
+    IF v_columns IS NULL THEN
+        RETURN;  -- another session was here
+    END IF;
+    v_broken := v_broken OR v_after IS DISTINCT FROM sha256(convert_to((CASE
+                                                            WHEN p_columns = v_columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL, v_columns) END), 'UTF8'));
+    action := CASE WHEN (CASE WHEN p_columns = v_first.columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL,
+                                   v_first.columns) END) IS NOT DISTINCT FROM v_first.before
+                   THEN 'none'
+                   WHEN v_first.before IS NULL THEN 'delete'
+                   WHEN v_row IS NULL THEN 'insert'
+                   ELSE 'restore' END;
+    IF action <> 'none' AND NOT p_force THEN
+        reason := CASE WHEN v_broken AND v_row IS NULL THEN 'deleted'
+                       WHEN v_broken AND v_after IS NULL THEN 'inserted'
+                       WHEN v_broken THEN 'changed' END;
+        IF reason IS NULL AND EXISTS (
+               SELECT FROM pgtandem.recheck AS r
+               WHERE r.mapping = 'profiles' AND r.key = p_key
+                 AND r.side = 'target' AND r.via IS NULL AND r.reason IN ('queued', 'sync')) THEN
+            reason := 'queued';
+        END IF;
+        IF reason IS NULL AND action = 'delete' AND p_references IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.user_id = $1 AND (%s))',
+                           'danci.user_learning_profiles', p_references)
+            INTO v_there USING v_key1;
+            reason := CASE WHEN v_there THEN 'referenced' END;
+        END IF;
+    END IF;
+    IF reason IS NOT NULL THEN
+        action := 'leave';
+    END IF;
+    IF NOT p_write OR action = 'leave' THEN
+        RETURN;
+    END IF;
+    IF action = 'delete' THEN
+        DELETE FROM danci.user_learning_profiles AS t WHERE t.user_id = v_key1;
+    ELSIF action <> 'none' THEN
+        PERFORM set_config('pgtandem_profiles.undo', v_first.id::text, true);
+        IF action = 'restore' THEN
+            UPDATE danci.user_learning_profiles AS t SET attention = t.attention
+                WHERE t.user_id = v_key1;
+        ELSE
+            INSERT INTO danci.user_learning_profiles (user_id)
+            OVERRIDING SYSTEM VALUE
+            VALUES (v_key1);
+        END IF;
+        PERFORM set_config('pgtandem_profiles.undo', '', true);
+    END IF;
+    v_row := pgtandem_profiles.row_of(p_key);
+    v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL,
+                                   v_first.columns) END) IS NOT DISTINCT FROM v_first.before;
+    IF NOT v_there THEN
+        RAISE EXCEPTION 'the target % does not let the row % become what it was',
+            'danci.user_learning_profiles', p_key
+            USING ERRCODE = 'TD010',
+                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                  HINT = 'Disable that trigger, and undo again.';
+    END IF;
+    DELETE FROM pgtandem_profiles.pre_image AS p WHERE p.key = p_key;
+END;
+$undo$;
+REVOKE ALL ON FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text) IS
+    'Undoes what was recorded of a key, or says what it would do: restore, delete, insert, none '
+    '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
+    'marks the write as ours.';
+
+CREATE OR REPLACE TRIGGER "!pgtandem_profiles_pre_image"
+    AFTER INSERT OR UPDATE OR DELETE ON danci.user_learning_profiles
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_profiles.record', true) = 'on')
+    EXECUTE FUNCTION pgtandem_profiles.record_pre_image();
+CREATE OR REPLACE TRIGGER "~pgtandem_profiles_restore"
+    BEFORE INSERT OR UPDATE ON danci.user_learning_profiles
+    FOR EACH ROW
+    WHEN (current_setting('pgtandem_profiles.undo', true) <> '')
+    EXECUTE FUNCTION pgtandem_profiles.restore();
+ALTER TABLE danci.user_learning_profiles
+    ENABLE ALWAYS TRIGGER "!pgtandem_profiles_pre_image",
+    ENABLE ALWAYS TRIGGER "~pgtandem_profiles_restore";
 
 -- A write of the source queues its key, and takes no lock but that of its own row: the old
 -- application cannot wait for anybody. "pgtandem drain profiles --follow" brings the image over.

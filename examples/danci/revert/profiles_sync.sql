@@ -50,6 +50,12 @@ BEGIN
     END LOOP;
 END;
 $leaves$;
+DROP TRIGGER "~pgtandem_profiles_restore" ON danci.user_learning_profiles;
+DROP TRIGGER "!pgtandem_profiles_pre_image" ON danci.user_learning_profiles;
+DROP FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text);
+DROP FUNCTION pgtandem_profiles.row_of(jsonb, boolean);
+DROP FUNCTION pgtandem_profiles.restore();
+DROP FUNCTION pgtandem_profiles.record_pre_image();
 DROP FUNCTION pgtandem_profiles.sync_forward();
 DROP FUNCTION pgtandem_profiles.truncate_source();
 DROP FUNCTION pgtandem_profiles.copy_chunk(regclass, bigint, bigint, text);

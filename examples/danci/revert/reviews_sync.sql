@@ -32,6 +32,12 @@ $do$;
 
 DROP TRIGGER "~pgtandem_reviews_keep" ON danci.word_learning_states;
 DROP FUNCTION pgtandem_reviews.keep();
+DROP TRIGGER "~pgtandem_reviews_restore" ON danci.word_learning_states;
+DROP TRIGGER "!pgtandem_reviews_pre_image" ON danci.word_learning_states;
+DROP FUNCTION pgtandem_reviews.undo_key(jsonb, boolean, boolean, jsonb, text);
+DROP FUNCTION pgtandem_reviews.row_of(jsonb, boolean);
+DROP FUNCTION pgtandem_reviews.restore();
+DROP FUNCTION pgtandem_reviews.record_pre_image();
 DROP FUNCTION pgtandem_reviews.copy_chunk(regclass, bigint, bigint, text);
 DROP FUNCTION pgtandem_reviews.chunk_keys(regclass, bigint, bigint);
 DROP FUNCTION pgtandem_reviews.settle(jsonb);

@@ -16,6 +16,9 @@ BEGIN
     IF (pgtandem.mapping_of('profiles')).phase = 'contract' THEN
         RETURN;  -- which has taken the triggers away
     END IF;
+    PERFORM pgtandem.require_trigger('danci.user_learning_profiles',
+                                     '!pgtandem_profiles_pre_image');
+    PERFORM pgtandem.require_trigger('danci.user_learning_profiles', '~pgtandem_profiles_restore');
     PERFORM pgtandem.require_trigger('danci.amas_user_states', 'pgtandem_profiles_write');
     PERFORM pgtandem.require_trigger('danci.amas_user_states', 'pgtandem_profiles_update');
     PERFORM pgtandem.require_trigger('danci.amas_user_states', 'pgtandem_profiles_truncate');

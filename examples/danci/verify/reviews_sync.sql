@@ -16,6 +16,8 @@ BEGIN
     IF (pgtandem.mapping_of('reviews')).phase = 'contract' THEN
         RETURN;  -- which has taken the triggers away
     END IF;
+    PERFORM pgtandem.require_trigger('danci.word_learning_states', '!pgtandem_reviews_pre_image');
+    PERFORM pgtandem.require_trigger('danci.word_learning_states', '~pgtandem_reviews_restore');
     PERFORM pgtandem.require_trigger('danci.word_learning_states', '~pgtandem_reviews_keep');
     PERFORM pgtandem.require_last('danci.word_learning_states', '~pgtandem_reviews_keep');
 END;

@@ -16,6 +16,8 @@ BEGIN
     IF (pgtandem.mapping_of('words')).phase = 'contract' THEN
         RETURN;  -- which has taken the triggers away
     END IF;
+    PERFORM pgtandem.require_trigger('danci.word_learning_states', '!pgtandem_words_pre_image');
+    PERFORM pgtandem.require_trigger('danci.word_learning_states', '~pgtandem_words_restore');
     PERFORM pgtandem.require_trigger('danci.word_scores', 'pgtandem_words_write');
     PERFORM pgtandem.require_trigger('danci.word_scores', 'pgtandem_words_update');
     PERFORM pgtandem.require_trigger('danci.answer_records', 'pgtandem_words_answer');
