@@ -220,11 +220,15 @@ AS $$
 DECLARE
     v_mapping  pgtandem.mapping := pgtandem.mapping_of(p_mapping);
     v_has_rows boolean;
+    v_lives    boolean;
 BEGIN
     -- A writer that read "complete" and is still at work would not queue what it takes away.
     PERFORM pgtandem.lock_tables(ARRAY[v_mapping.source, v_mapping.target], 'SHARE ROW EXCLUSIVE');
-    -- A table that is its own target has its rows, and none too many.
+    -- A table that is its own target has its rows, and none too many. So has the target of a merge,
+    -- where rows of the application's may come at any moment.
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', v_mapping.target) INTO v_has_rows;
+    v_lives := v_mapping.source = v_mapping.target OR v_mapping.settings ? 'merge';
+    v_has_rows := v_has_rows OR v_lives;
     -- Also the rest of a chunk that a worker cut while we waited for it.
     LOOP
         DELETE FROM pgtandem.chunk WHERE mapping = p_mapping;
@@ -232,8 +236,8 @@ BEGIN
     END LOOP;
     UPDATE pgtandem.mapping
     SET copy_state = 'open',
-        copy_strategy = CASE WHEN v_has_rows OR source = target THEN 'overwrite' ELSE 'insert' END,
-        sweep = CASE WHEN NOT v_has_rows OR source = target THEN 'none'
+        copy_strategy = CASE WHEN v_has_rows THEN 'overwrite' ELSE 'insert' END,
+        sweep = CASE WHEN NOT v_has_rows OR v_lives THEN 'none'
                      WHEN v_mapping.phase = 'expand' THEN 'ask'
                      ELSE 'remove' END,
         copy_changed = clock_timestamp()

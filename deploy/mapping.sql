@@ -137,8 +137,9 @@ BEGIN
             source = excluded.source,
             target = excluded.target,
             key = excluded.key,
-            -- With another table nothing was ever in sync.
-            phase = CASE WHEN (m.source, m.target) = (excluded.source, excluded.target)
+            -- With another table nothing was ever in sync; what was a merge has rows of its own.
+            phase = CASE WHEN (m.source, m.target, m.settings ? 'merge')
+                              = (excluded.source, excluded.target, excluded.settings ? 'merge')
                          THEN m.phase ELSE 'expand' END,
             settings = excluded.settings,
             rendered_by = excluded.rendered_by,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,11 @@ def nasty(kind: str = "ordinary") -> tuple[str, str]:
 
 
 def nasty_derived(kind: str) -> tuple[str, str]:
-    """The same for what is derived: `kind` is "joins", "rows" or "in_place"."""
+    """The same for what is derived: `kind` is "joins", "rows", "in_place" or "merge"."""
+    if kind == "merge":
+        mapping, legacy = nasty_derived("joins")
+        mapping = mapping.replace("mapping: nasty_joins", "mapping: nasty_merge")
+        mapping = re.sub(r"  filter: '\"status\".*\n", "", mapping)
+        return f"{mapping}merge: {{wins: source}}\n", legacy
     files = [NASTY / f"{kind}.{ending}" for ending in ("yml", "sql")]
     return files[0].read_text(encoding="utf-8"), files[1].read_text(encoding="utf-8")

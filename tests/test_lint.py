@@ -183,6 +183,18 @@ def test_plpgsql_check_on_what_is_derived(dsn, as_user, kind, mode):
 
 
 @pytest.mark.both
+@pytest.mark.parametrize("wins", ["source", "target", "newest, by: Summe %"])
+def test_plpgsql_check_on_a_merge(dsn, as_user, wins):
+    mapping, legacy = nasty_derived("merge")
+    mapping = mapping.replace("{wins: source}", f"{{wins: {wins}}}")
+    built = build(dsn, mapping, legacy)
+    check_routines(as_user(dsn, "postgres"))
+    for script in ("deploy", "revert", "verify"):
+        scripts = sorted((built.directory / script).glob("*.sql"))
+        squawk(*scripts, exclude=REVERT if script == "revert" else ())
+
+
+@pytest.mark.both
 @pytest.mark.parametrize("kind", ["ordinary", "partitioned"])
 def test_plpgsql_check_on_a_contract_on_columns(dsn, as_user, kind):
     """At each of its steps, there and back."""

@@ -75,6 +75,23 @@ columns:
   state: {initial: "'new'", unset: state = ''}
 sync: {mode: record, ways: both}
 """
+MERGE = """\
+mapping: merged
+source:
+  table: b.state
+  columns: {id: integer, name: text, at: timestamptz, doc: jsonb}
+target:
+  table: b.profile
+  columns: {id: integer, name: text, seen_at: timestamptz, doc: jsonb}
+key: [id]
+columns:
+  id: id
+  name: {initial: name}
+  seen_at: at
+  doc.at: at
+merge: {wins: newest, by: seen_at}
+sync: {mode: queued, ways: forward}
+"""
 
 CASES = [
     # joins
@@ -141,6 +158,25 @@ CASES = [
     (PLACE, "key: [id]", "rows: {part: SELECT 1}\nkey: [id]", 9, "rows: not where the target is the source itself"),
     (PLACE, "key: [id]", ("joins: {boss: {table: b.person, columns: {id: integer, full: text}, touches: {id: id}, "
      "values: {full: max(full)}}}\nkey: [id]"), 9, "joins.boss: it reads full, which the mapping writes"),
+    # merges
+    (MERGE, "wins: newest", "wins: newer", 14, "merge.wins: input should be 'source', 'target' or 'newest'"),
+    (MERGE, "{wins: newest, by: seen_at}", "{by: seen_at}", 14, "merge.wins: is missing"),
+    (MERGE, "by: seen_at", "bye: seen_at", 14, 'merge.bye: there is no such key; did you mean "by"?'),
+    (MERGE, "newest, by: seen_at", "newest", 14, "merge.wins: newest by which column? Write by:"),
+    (MERGE, "wins: newest", "wins: source", 14, "merge.by: it is for wins: newest; take it out"),
+    (MERGE, "by: seen_at", "by: seen", 14, 'merge.by: "seen" is no mapped column; did you mean "seen_at"?'),
+    (MERGE, "by: seen_at", "by: id", 14, 'merge.by: "id" is of the key, so it never differs'),
+    (MERGE, "by: seen_at", "by: name", 14, 'merge.by: "name" is initial, so nobody keeps it equal'),
+    (MERGE, "by: seen_at", "by: doc.at", 14, 'merge.by: "doc.at" is a path; take a column'),
+    (MERGE.replace("{initial: name}", "name"), "by: seen_at", "by: name", 14, 'merge.by: "name" is text; take a number, a date'),
+    (MERGE, "mode: queued", "mode: record", 14, "merge: not in mode record; write sync: {mode: queued, ways: forward}"),
+    (MERGE, "mode: queued", "mode: strict", 14, "merge: not in mode strict"),
+    (MERGE, "sync: {mode: queued, ways: forward}\n", "", 14, "merge: not in mode record"),
+    (MERGE, "ways: forward", "ways: both", 15, "sync.ways: mode queued and mappings with joins or rows go forward only"),
+    (MERGE, "key: [id]", "rows: {part: SELECT 1 AS n}\nkey: [id]", 15, "merge: not with rows"),
+    (MERGE, "  table: b.profile", "  table: b.state", 14, "merge: not where the target is the source itself"),
+    (MERGE, "doc: jsonb}\nkey", "doc: jsonb}\n  filter: id > 0\nkey", 8, "target.filter: a merge compares and deletes no row of the target's own"),
+    (MERGE, "sync:", "contract: {columns: [name]}\nsync:", 15, "contract.columns: not for a merge"),
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 BEGIN;
 
-SELECT plan(26);
+SELECT plan(28);
 
 CREATE SCHEMA shop;
 -- A row a block, without an index to speak of.
@@ -117,6 +117,20 @@ SELECT results_eq(
     $$ VALUES ('{"state": "open", "strategy": "insert"}'::jsonb),
               ('{"state": "open", "strategy": "overwrite"}') $$,
     'each opening is logged'
+);
+UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'shop';
+SELECT pgtandem.open_copy('shop');
+SELECT is(
+    (SELECT sweep FROM pgtandem.mapping WHERE name = 'shop'), 'remove',
+    'what has no source row any more is to go'
+);
+TRUNCATE shop.new;
+UPDATE pgtandem.mapping SET settings = '{"merge": {"wins": "source"}}' WHERE name = 'shop';
+SELECT pgtandem.open_copy('shop');
+SELECT results_eq(
+    $$ SELECT copy_strategy, sweep FROM pgtandem.mapping WHERE name = 'shop' $$,
+    $$ VALUES ('overwrite', 'none') $$,
+    'but not of a merge, where rows of the application''s may also come at any moment'
 );
 SELECT throws_ok(
     $$ SELECT pgtandem.open_copy('none') $$, 'TD001', NULL, 'TD001: the mapping is unknown'

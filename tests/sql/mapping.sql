@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(28);
+SELECT plan(30);
 
 DELETE FROM pgtandem.mapping;
 CREATE SCHEMA shop;
@@ -67,6 +67,18 @@ SELECT results_eq(
        WHERE mapping = 'shop' AND kind = 'register' ORDER BY id $$,
     $$ VALUES (repeat('a', 64)), (repeat('b', 64)), (repeat('c', 64)) $$,
     'each of them is logged'
+);
+SELECT pgtandem.register_mapping('shop', repeat('d', 64), 'shop.parts', 'shop.new', ARRAY['id'],
+                                 '{"merge": {"wins": "source"}}', '0.2.0');
+UPDATE pgtandem.mapping SET phase = 'sync';
+SELECT pgtandem.register_mapping('shop', repeat('e', 64), 'shop.parts', 'shop.new', ARRAY['id'],
+                                 '{"merge": {"wins": "target"}}', '0.2.0');
+SELECT is((SELECT phase FROM pgtandem.mapping), 'sync', 'a merge may get another rule');
+SELECT pgtandem.register_mapping('shop', repeat('c', 64), 'shop.parts', 'shop.new', ARRAY['id'],
+                                 '{}', '0.2.0');
+SELECT is(
+    (SELECT phase FROM pgtandem.mapping), 'expand',
+    'where it is one no longer, nothing was in sync: the target may hold rows of its own'
 );
 SELECT is(
     pg_temp.error_of($$ SELECT pgtandem.register_mapping('v', repeat('a', 64), 'shop.seen',

@@ -1,4 +1,4 @@
-"""The rules of mappings with joins or rows, in mode queued, and in place."""
+"""The rules of mappings with joins or rows, in mode queued, in place, and of merges."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ ORDERED = re.compile(
     r"xmlagg|any_value|range_agg)\s*\("
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Types by which one row is newer than another: not text, whose order depends on its collation.
+NEWER = {
+    "smallint", "integer", "bigint", "numeric", "real", "double precision", "date", "timestamp",
+    "timestamptz",
+}  # fmt: skip
 TRIGGERS = {"write", "update", "moved", "truncate", "keep"}  # how names of triggers end
 SUMS = re.compile(r"(?i)\b(sum|avg|stddev\w*|var\w*)\s*\(")
 TYPE = re.compile(r'(\w+|"[^"]+")(\.(\w+|"[^"]+"))?( \w+)*(\([^()\';]*\))?( \w+)*(\[\d*\])*')
@@ -279,3 +284,56 @@ def _check_joined_to_itself(document: Document, written: list[str], mistakes: Mi
             mistakes.add(
                 ("joins", name), f"joins.{name}: it reads {own[0]}, which the mapping writes"
             )
+
+
+def check_merge(document: Document, columns: tuple[Column, ...], mistakes: Mistakes) -> None:
+    """A merge owns no row of its target, and tells the newer of two rows by one of its columns."""
+    merge, sync = document.merge, document.sync
+    if merge is None:
+        return
+    if in_place(document):
+        mistakes.add(("merge",), "merge: not where the target is the source itself")
+    if document.rows:
+        mistakes.add(("merge",), "merge: not with rows, of which some may be gone")
+    if sync.mode != "queued" and sync.ways != "none":
+        mistakes.add(
+            ("merge",),
+            f"merge: not in mode {sync.mode}; write sync: {{mode: queued, ways: forward}}, or "
+            "sync: {ways: none} for a backfill alone",
+        )
+    if document.target.filter:
+        mistakes.add(
+            ("target", "filter"),
+            "target.filter: a merge compares and deletes no row of the target's own; take it out",
+        )
+    if document.contract.columns:
+        mistakes.add(
+            ("contract", "columns"),
+            "contract.columns: not for a merge, whose target does not replace the source",
+        )
+    if (merge.wins == "newest") != (merge.by is not None):
+        mistakes.add(
+            ("merge", "by" if merge.by else "wins"),
+            "merge.by: it is for wins: newest; take it out"
+            if merge.by
+            else "merge.wins: newest by which column? Write by: a mapped column of the target",
+        )
+    elif merge.by is not None:
+        _check_by(document, {c.name: c for c in columns}, merge.by, mistakes)
+
+
+def _check_by(document: Document, columns: dict[str, Column], by: str, mistakes: Mistakes) -> None:
+    column = columns.get(by)
+    if column is None:
+        why = f"is no mapped column{nearest(by, columns)}"
+    elif column.path:
+        why = "is a path; take a column"
+    elif column.initial:
+        why = "is initial, so nobody keeps it equal"
+    elif by in document.key:
+        why = "is of the key, so it never differs"
+    elif sqltext.base_type(column.type) not in NEWER:
+        why = f"is {column.type}; take a number, a date or a timestamp"
+    else:
+        return
+    mistakes.add(("merge", "by"), f'merge.by: "{by}" {why}')

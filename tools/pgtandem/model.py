@@ -132,6 +132,18 @@ class Sync(Strict):
     )
 
 
+class Merge(Strict):
+    """The target lives: it may hold rows of its own, and those that the source has, too."""
+
+    wins: Literal["source", "target", "newest"] = Field(
+        description="What stands in a row of the target that is there already: source: the image. "
+        "target: what it holds. newest: the image where it is the newer by a column."
+    )
+    by: Name | None = Field(
+        None, description="The target's column by which newest is told: the greater is the newer."
+    )
+
+
 class Backfill(Strict):
     """How fast the copy may go."""
 
@@ -238,6 +250,9 @@ class Document(Strict):
         "stands for every path that begins so.",
     )
     sync: Sync = Field(default_factory=lambda: Sync.model_validate({}))
+    merge: Merge | None = Field(
+        None, description="Into a table that lives, whose own rows are left alone."
+    )
     backfill: Backfill = Field(default_factory=lambda: Backfill.model_validate({}))
     indexes: dict[Name, Index] = Field(
         default_factory=dict, description="Indexes on the target by their names."

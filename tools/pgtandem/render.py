@@ -428,6 +428,7 @@ class Context:
         self.record = document.sync.mode == "record" and not self.one_shot
         self.both = document.sync.ways == "both"
         self.in_place = mapping.in_place
+        self.merge = document.merge
         self.made_from = joins.sql_from(document)
         self.joins = list(joins.sql_joins(document).values())
         self.rows = list(document.rows)
@@ -801,6 +802,26 @@ class Context:
     def key_is(self, alias: str) -> str:
         """A condition: a row has the key in the variables v_key1, v_key2, ..."""
         return " AND ".join(f"{alias}.{k.name} = v_key{n}" for n, k in enumerate(self.key, 1))
+
+    def gives_way(self, row: str, selected: bool = False) -> str:
+        """Of a merge, a condition over `t`, a row of the target, and its image: that is to win.
+
+        Args:
+            row: what the image is called: `i`, or `excluded`.
+            selected: `t` is a query over the target, with the names of the image.
+        """
+        assert self.merge
+        if self.merge.by:
+            # NULL is older than anything; where neither is the newer, the target stays.
+            one, other = (f"{r}.{sqltext.ident(self.merge.by)}" for r in (row, "t"))
+            return f"coalesce({one} > {other}, {one} IS NOT NULL AND {other} IS NULL)"
+        if self.merge.wins == "target" or not self.synced_rest:
+            return "false"
+        differing = [
+            c.differ(f"t.{c.name}" if selected else c.at("t"), c.image if row == "i" else c.at(row))
+            for c in self.synced_rest
+        ]
+        return "(" + "\n OR ".join(differing) + ")"
 
     def values_of(self, alias: str) -> str:
         """A JSON object with the text of each compared column of a row."""

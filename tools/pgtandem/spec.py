@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -76,7 +76,7 @@ class Mapping:
 
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
-        sections = {"sync", "backfill", "gate", "contract"}
+        sections = {"sync", "merge", "backfill", "gate", "contract"}
         settings = self.document.model_dump(mode="json", include=sections, exclude_none=True)
         if self.areas:
             settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
@@ -140,6 +140,7 @@ def load(path: Path) -> Mapping:
     derived.check_members(document, mistakes)
     derived.check_queued(document, columns, mistakes)
     derived.check_in_place(document, columns, mistakes)
+    derived.check_merge(document, columns, mistakes)
     areas = _areas(document, columns, mistakes)
     mistakes.stop_if_any()
     meaning = document.model_dump(
@@ -206,9 +207,8 @@ def _add_invalid(
         model: Any = Document
         for step in steps[:-1]:
             field = model.model_fields.get(str(step)) if model else None
-            model = (
-                field.annotation if field and hasattr(field.annotation, "model_fields") else None
-            )
+            kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+            model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
         valid = [f.alias or n for n, f in (model or ColumnForm).model_fields.items()]
         message = f"there is no such key{nearest(str(steps[-1]), valid)}"
     elif kind == "missing":
