@@ -13,7 +13,7 @@ from properties.merges import merged
 from properties.test_mutations import HUNT
 from properties.world import World
 
-SOME = settings(settings.get_profile(PROFILE), max_examples=8 if PROFILE == "ci" else 300)
+SOME = settings(settings.get_profile(PROFILE), max_examples=5 if PROFILE == "ci" else 300)
 
 
 @pytest.mark.parametrize("wins", ["source", "target", "newest"])
