@@ -141,7 +141,8 @@ def preview(stage: Stage) -> None:
     stage.show("UPDATE danci.amas_user_states SET attention = 1 WHERE attention > 1")
     stage.run("pgtandem plan profiles")
     stage.run("pgtandem plan words")
-    stage.run("pgtandem preflight profiles --backup-at now --free-disk 50GB")
+    hour = f"{datetime.now(UTC):%Y-%m-%dT%H:00:00Z}"
+    stage.run(f"pgtandem preflight profiles --backup-at {hour} --free-disk 50GB", expect=None)
 
 
 def merge(stage: Stage) -> None:
@@ -157,7 +158,8 @@ def merge(stage: Stage) -> None:
     stage.run_along("pgtandem drain words --follow --interval 200ms")
     stage.run("pgtandem backfill words --max-time 1h --jobs 2")
     stage.run("sqitch deploy --to-change words_backfill")
-    stage.run("pgtandem verify words --sample 1000", expect=None)
+    stage.run("pgtandem verify profiles", expect=None)
+    stage.run("pgtandem verify words", expect=None)
     stage.say("\nThe decision tree: how many learners does it hurt, in percent?")
     for affected, expect in (("0.4", 0), ("4", 1), ("12", 1)):
         stage.run(f"pgtandem gate profiles --signal affected_percent={affected}", expect=expect)
@@ -167,7 +169,7 @@ def settle(stage: Stage) -> None:
     """Both queues run empty, and every row is compared."""
     for name in MERGED:
         stage.run(f"pgtandem drain {name}")
-        stage.run(f"pgtandem verify {name} --report consistency-report.json")
+        stage.run(f"pgtandem verify {name} --report {name}.json --force")
 
 
 def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
@@ -177,11 +179,14 @@ def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
         "some rows at a time, a tenth of a second at most", "pgtandem backfill words",
     )  # fmt: skip
     stage.say("Somebody corrects two words meanwhile, which the undo has to leave:")
+    user, words = stage.query(
+        "SELECT user_id, string_agg(word_id::text, ', ') FROM danci.word_scores"
+        " WHERE user_id <> ALL (%s) AND score < 50 GROUP BY 1 HAVING count(*) = 2 LIMIT 1", owned
+    )[0]  # fmt: skip
     stage.show(
-        "UPDATE danci.word_learning_states SET interval_days = 3650 WHERE (user_id, word_id) IN"
-        " (SELECT user_id, word_id FROM danci.word_scores WHERE user_id <> ALL (%s)"
-        " ORDER BY user_id, word_id LIMIT 2)", owned,
-    )  # fmt: skip
+        "UPDATE danci.word_learning_states SET interval_days = 3650"
+        f" WHERE user_id = '{user}' AND word_id IN ({words})"
+    )
     stage.run("pgtandem undo words --yes", expect=1)
     now = states(stage, owned)
     corrected = {row for row in now["words"] if '"interval_days": 3650' in row[2]}
@@ -214,7 +219,8 @@ def repair(stage: Stage, owned: list[UUID]) -> None:
     stage.run("sqitch deploy")
     stage.run("pgtandem verify reviews")
     stage.check("faulty dates are left", stage.query(FAULTY, owned) == [(0,)])
-    stage.run("pgtandem undo reviews --yes")
+    stage.say("What the canary has written since stays; of other learners, nothing is left:")
+    stage.run("pgtandem undo reviews --yes", expect=None)
     stage.check("the undo of the repair left something", states(stage, owned) == before)
     stage.run("pgtandem backfill reviews")
 
@@ -229,6 +235,8 @@ def report(stage: Stage, old: list[Any], new: list[Any]) -> None:
     )
     settle(stage)
     stage.run("pgtandem verify reviews")
+    for name in MERGED:
+        (stage.project / f"{name}.json").unlink()
     table = Table(title="both applications, from beginning to end")
     for column in ("", "writes", "failed", "tried again", "longest wait"):
         table.add_column(column, justify="right" if column else "left")

@@ -3,7 +3,7 @@
 -- requires: pgtandem:backfill
 -- requires: pgtandem:control
 --
--- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 fee836745fc5b7b8.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- A gate: passes where the copy of danci.word_scores is complete. A small rest (up to 100 MB) it
@@ -15,7 +15,7 @@
 DO $do$
 BEGIN
     PERFORM pgtandem.require_hash('words',
-        '0acdd7f13498192ac0449aa7138afdbe660a180946dcfdcfaf0e008bebe4ed84');
+        'fee836745fc5b7b8b66bff7ff8b66d150c825359979a42c0f17bebfefbe55351');
     PERFORM pgtandem.require_small_rest('words');
 END;
 $do$;

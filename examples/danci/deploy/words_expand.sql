@@ -4,7 +4,7 @@
 -- requires: pgtandem:progress
 -- requires: pgtandem:gate
 --
--- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 fee836745fc5b7b8.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- What danci.word_learning_states should hold, as a view by key, and the comparison of the two.
@@ -38,9 +38,9 @@ SELECT source.user_id AS user_id,
        ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer AS interval_days,
        (answer.last)::timestamptz AS last_review_date,
-       answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                      0))] * interval '1 day' AS next_review_date
+       greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END) AS next_review_date
 FROM danci.word_scores AS source
 LEFT JOIN (
     SELECT answer.user_id, answer.word_id, (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
@@ -60,9 +60,9 @@ SELECT source.user_id AS user_id,
        ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer AS interval_days,
        (answer.last)::timestamptz AS last_review_date,
-       answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                      0))] * interval '1 day' AS next_review_date
+       greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END) AS next_review_date
 FROM danci.word_scores AS source
 LEFT JOIN LATERAL (
     SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)), (max(answer.timestamp))
@@ -203,9 +203,10 @@ BEGIN
                    ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer AS interval_days,
                    (answer.last)::timestamptz AS last_review_date,
-                   answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                      0))] * interval '1 day' AS next_review_date
+                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
+                            coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END) AS next_review_date
             FROM ONLY %s AS source
             LEFT JOIN LATERAL (
                 SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
@@ -247,8 +248,10 @@ BEGIN
                    ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer,
                    (answer.last)::timestamptz,
-                   answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct, 0))] * interval '1 day'
+                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
+                            coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END)
             FROM ONLY %s AS source
             LEFT JOIN LATERAL (
                 SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
@@ -273,8 +276,10 @@ BEGIN
                    ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer,
                    (answer.last)::timestamptz,
-                   answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct, 0))] * interval '1 day'
+                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
+                            coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END)
             FROM ONLY %s AS source
             LEFT JOIN LATERAL (
                 SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
@@ -306,7 +311,7 @@ DO $do$
 BEGIN
     PERFORM pgtandem.register_mapping(
         'words',
-        '0acdd7f13498192ac0449aa7138afdbe660a180946dcfdcfaf0e008bebe4ed84',
+        'fee836745fc5b7b8b66bff7ff8b66d150c825359979a42c0f17bebfefbe55351',
         'danci.word_scores',
         'danci.word_learning_states',
         ARRAY['user_id', 'word_id']::text[],

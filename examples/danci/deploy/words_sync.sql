@@ -3,7 +3,7 @@
 -- requires: pgtandem:drain
 -- requires: pgtandem:undo_run
 --
--- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 fee836745fc5b7b8.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- From here on a write of danci.word_scores, danci.answer_records queues the key that it
@@ -40,7 +40,7 @@ BEGIN
     PERFORM pgtandem.lock_tables('{"danci.word_scores", "danci.word_learning_states", '
                                  '"danci.answer_records"}', 'SHARE ROW EXCLUSIVE');
     PERFORM pgtandem.require_hash('words',
-        '0acdd7f13498192ac0449aa7138afdbe660a180946dcfdcfaf0e008bebe4ed84');
+        'fee836745fc5b7b8b66bff7ff8b66d150c825359979a42c0f17bebfefbe55351');
     PERFORM pgtandem.require_unique('danci.word_learning_states', ARRAY['user_id',
                                     'word_id']::text[]);
     PERFORM pgtandem.require_reads('pgtandem_words.image', 'danci.word_scores',
@@ -175,9 +175,10 @@ BEGIN
                    ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
                                                           0))])::integer AS interval_days,
                    (answer.last)::timestamptz AS last_review_date,
-                   answer.last
-  + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                      0))] * interval '1 day' AS next_review_date
+                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
+                            coalesce(answer.correct, 0))]
+                       * interval '1 day',
+         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END) AS next_review_date
             FROM ONLY %s AS source
             LEFT JOIN LATERAL (
                 SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),

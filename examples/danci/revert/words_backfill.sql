@@ -1,6 +1,6 @@
 -- Revert danci:words_backfill from pg
 --
--- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 fee836745fc5b7b8.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Opens the copy again. Both tables keep their rows and stay in sync; a second deploy goes over

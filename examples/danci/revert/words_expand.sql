@@ -1,6 +1,6 @@
 -- Revert danci:words_expand from pg
 --
--- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 0acdd7f13498192a.
+-- Rendered by pgtandem 0.1.0 from the mapping "words", SHA-256 fee836745fc5b7b8.
 -- Change the mapping and render again, not this file: "pgtandem render --check" compares them.
 --
 -- Forgets the mapping. Both tables stay as they are, with all their rows.

@@ -20,20 +20,23 @@ SELECT results_eq(
 -- What answers become.
 INSERT INTO danci.users (id, name) VALUES ('00000000-0000-4000-8000-000000000001', 'test');
 INSERT INTO danci.word_scores (user_id, word_id)
-SELECT '00000000-0000-4000-8000-000000000001', n FROM generate_series(1, 3) AS n;
+SELECT '00000000-0000-4000-8000-000000000001', n FROM generate_series(1, 4) AS n;
 INSERT INTO danci.answer_records (id, user_id, word_id, is_correct, "timestamp")
 SELECT -n, '00000000-0000-4000-8000-000000000001', 1 + n / 10, n <> 3,
        '2025-01-01'::timestamptz + n * interval '1 day'
   FROM generate_series(1, 19) AS n
- WHERE n < 4 OR n > 9;
+ WHERE n < 4 OR n > 9
+UNION ALL
+SELECT -20, '00000000-0000-4000-8000-000000000001', 4, true, now();
 SELECT results_eq(
     $$ SELECT word_id, mastery_level, review_count, interval_days, last_review_date,
-              next_review_date
+              next_review_date - now()
          FROM pgtandem_words.image
         WHERE user_id = '00000000-0000-4000-8000-000000000001' ORDER BY word_id $$,
-    $$ VALUES (1, 2, 3, 4, '2025-01-04'::timestamptz, '2025-01-08'::timestamptz),
-              (2, 5, 10, 30, '2025-01-20', '2025-02-19'),
-              (3, 0, 0, 1, NULL, NULL) $$,
+    $$ VALUES (1, 2, 3, 4, '2025-01-04'::timestamptz, interval '1 day'),
+              (2, 5, 10, 30, '2025-01-20', interval '1 day'),
+              (3, 0, 0, 1, NULL, NULL),
+              (4, 1, 1, 2, now(), interval '2 days') $$,
     'right answers raise the level, up to 5; the last answer is the last review'
 );
 SELECT is_empty(

@@ -32,10 +32,10 @@ INSERT INTO danci.answer_records (id, user_id, word_id, is_correct, "timestamp")
 VALUES (-1, '00000000-0000-4000-8000-000000000001', 1, true, '2025-01-01');
 SELECT is(pg_temp.drained() > 0, true, 'words and answers are queued');
 SELECT results_eq(
-    $$ SELECT word_id, mastery_level, review_count, next_review_date
+    $$ SELECT word_id, mastery_level, review_count, next_review_date - now()
          FROM danci.word_learning_states
         WHERE user_id = '00000000-0000-4000-8000-000000000001' ORDER BY word_id $$,
-    $$ VALUES (1, 1, 1, '2025-01-03'::timestamptz), (2, 0, 0, NULL) $$,
+    $$ VALUES (1, 1, 1, interval '1 day'), (2, 0, 0, NULL) $$,
     'and become states'
 );
 UPDATE danci.word_learning_states
