@@ -190,7 +190,8 @@ DECLARE
     v_marker     text;
     v_columns    jsonb;
     v_key        record;
-    v_done       record;
+    v_action     text;
+    v_reason     text;
     v_sqlstate   text;
     v_message    text;
 BEGIN
@@ -205,6 +206,7 @@ BEGIN
         p_step.done := false;
         p_step.below := v_key.id;
         BEGIN
+            v_action := NULL;
             v_sqlstate := NULL;
             v_message := NULL;
             v_marker := pgtandem._mark(p_mapping);
@@ -212,12 +214,12 @@ BEGIN
                 THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
             EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4)',
                            'pgtandem_' || p_mapping)
-            INTO v_done USING v_key.key, p_force, v_columns, v_references;
+            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
-            IF v_done.reason = 'referenced' THEN
+            IF v_reason = 'referenced' THEN
                 v_sqlstate := '23503';
                 v_message := 'rows refer to it that a foreign key would delete or change';
-            ELSIF v_done.action <> 'leave' THEN
+            ELSIF v_action <> 'leave' THEN
                 p_step.undone := p_step.undone + 1;
             END IF;
         EXCEPTION
@@ -227,7 +229,7 @@ BEGIN
                                + (v_sqlstate IN ('40001', '40P01', '55P03'))::integer;
         END;
         p_step.failed := p_step.failed + (v_sqlstate IS NOT NULL)::integer;
-        IF v_sqlstate IS NOT NULL OR v_done.action = 'leave' THEN
+        IF v_sqlstate IS NOT NULL OR v_action = 'leave' THEN
             EXECUTE format('UPDATE %I.pre_image SET sqlstate = $1, message = $2 WHERE id = $3 '
                            'AND (sqlstate, message) IS DISTINCT FROM ($1, $2)',
                            'pgtandem_' || p_mapping)

@@ -367,9 +367,10 @@ def test_a_writer_that_holds_a_row_is_waited_for_and_goes_first(odd, conn, dsn, 
     backfill(conn)
     with Session(dsn) as writer, Session(dsn) as one:
         writer.run("BEGIN")
-        writer.run("UPDATE app.profile SET name = 'theirs' WHERE id = 7")
+        writer.run("SELECT FROM app.profile WHERE id = 7 FOR UPDATE")
         one.send(CALL)
         wait_for(lambda: to_go(conn) == 2)  # the row, which two writes of ours have changed
+        writer.run("UPDATE app.profile SET name = 'theirs' WHERE id = 7")
         assert not one.is_done()
         writer.run(ending)
         one.result()
@@ -459,7 +460,7 @@ def test_rows_that_refer_to_each_other_go_in_passes(dsn, conn):
     assert set(reasons(conn).values()) == {"23503"}
     out, _ = pgtandem("undo", "odd", "-y", dsn=dsn, code=1)
     assert "23503 update or delete on table" in out
-    conn.execute("UPDATE app.profile SET parent = NULL, updated_at = updated_at")
+    conn.execute("UPDATE app.profile SET parent = NULL WHERE parent IS NOT NULL")
     undo(conn, force=True)
     assert rows(conn) == before
 
