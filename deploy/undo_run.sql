@@ -137,7 +137,8 @@ AS $$
     GROUP BY r.action, r.reason ORDER BY r.action, r.reason;
 $$;
 COMMENT ON FUNCTION pgtandem.undo_preview(text, boolean) IS
-    'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes nothing.';
+    'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes '
+    'nothing.';
 
 CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql STABLE
@@ -182,7 +183,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_deadline   timestamptz := clock_timestamp() + interval '0.2 seconds';
+    v_deadline   timestamptz;
     v_mapping    pgtandem.mapping := pgtandem.mapping_of(p_mapping);
     v_target     regclass := v_mapping.target;
     v_whole      boolean := v_mapping.settings -> 'unit' IS NULL;
@@ -200,6 +201,7 @@ BEGIN
     -- Its columns stay as they are now.
     PERFORM pgtandem.lock_tables(ARRAY[v_target], 'ACCESS SHARE', 5);
     v_columns := pgtandem._columns_now(v_target);
+    v_deadline := clock_timestamp() + interval '0.2 seconds';
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step.below, p_step.again) LOOP
