@@ -429,9 +429,8 @@ def test_a_backfill_at_work_keeps_it_away(odd, conn, dsn):
         wait_for(
             lambda: conn.execute("SELECT count(*) FROM pgtandem.worker_status").fetchone() == (1,)
         )
-        conn.execute("SELECT pgtandem._record('odd', true)")
         with conn.transaction():
-            conn.execute("SELECT pgtandem._record('odd', true)")
+            conn.execute("SELECT pgtandem._record('odd', 'ours')")
             conn.execute("UPDATE app.profile SET name = 'ours' WHERE id = 7")
         with pytest.raises(psycopg.Error, match="is at work"):
             undo(conn)
