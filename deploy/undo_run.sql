@@ -110,6 +110,7 @@ AS $$
 DECLARE
     v_target regclass := (pgtandem.mapping_of(p_mapping)).target;
 BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
     PERFORM pgtandem._undo_check(p_mapping);
     RETURN QUERY EXECUTE format($rows$
         SELECT i.key, u.action, u.reason, p.sqlstate, p.message
@@ -165,6 +166,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
     RETURN QUERY EXECUTE format($keys$
         SELECT p.id, p.key FROM %1$I.pre_image AS p
         WHERE p.id < $1 AND (NOT $2 OR p.sqlstate IS NOT NULL)
@@ -260,9 +262,10 @@ BEGIN
     PERFORM pgtandem.open_copy(p_mapping);
     UPDATE pgtandem.mapping SET sweep = 'ask' WHERE name = p_mapping AND sweep = 'remove';
     PERFORM pgtandem._switch_moved(p_mapping, true);
-    -- What we meant to write ourselves; what an application wrote stays queued.
+    -- What we meant to write ourselves, and what the new copy finds by itself, as no chunk is in
+    -- flight; what an application wrote stays queued.
     DELETE FROM pgtandem.recheck
-    WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference');
+    WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference', 'gone');
     EXECUTE format('SELECT max(id) + 1 FROM %I.pre_image', 'pgtandem_' || p_mapping)
     INTO v_step.first;
     v_step.below := v_step.first;

@@ -263,7 +263,8 @@ COMMENT ON COLUMN pgtandem_journey.pre_image.layout IS 'The columns of both, in 
 COMMENT ON COLUMN pgtandem_journey.pre_image.before
     IS 'The row before, as text; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.after IS
-    'SHA-256 of the text of the row after; NULL: it was deleted.';
+    'SHA-256 of the text of the row after; NULL: it was deleted; empty: perhaps by the '
+    'application.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.sqlstate
     IS 'Why the last undo could not; NULL: it did not fail.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.message IS 'The same in words.';
@@ -280,7 +281,8 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $pre_image$
 DECLARE
-    v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true), '');
+    v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true),
+                                '')::integer;
     v_before  text;
     v_after   text;
     v_old_key jsonb;
@@ -306,8 +308,10 @@ BEGIN
         v_before := NULL;
     END IF;
     INSERT INTO pgtandem_journey.pre_image (key, layout, before, after)
-    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before, sha256(convert_to(v_after,
-            'UTF8')));
+    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before,
+        CASE current_setting('pgtandem_journey.record') WHEN 'ours' THEN sha256(convert_to(v_after,
+        'UTF8'))
+                 ELSE '' END);
     RETURN NULL;
 END;
 $pre_image$;
@@ -330,13 +334,17 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $restore$
 DECLARE
-    v_image  record;
-    v_layout integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true), '');
+    v_layout integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true),
+                               '')::integer;
+    v_before text;
+    v_stored integer;
 BEGIN
-    SELECT p.before, p.layout INTO v_image
+    -- @plpgsql_check_options: other_warnings = off
+    -- The dynamic statement returns a row of this very table.
+    SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_journey.pre_image AS p
-    WHERE p.id = current_setting('pgtandem_journey.undo')::bigint
-        AND p.key = jsonb_build_array(NEW.vibe_id);
+    WHERE p.id = current_setting('pgtandem_journey.undo',
+                                 true)::bigint AND p.key = jsonb_build_array(NEW.vibe_id);
     IF NOT FOUND THEN
         RETURN NEW;  -- another row, by another trigger
     ELSIF pg_trigger_depth() > 1 THEN
@@ -345,18 +353,16 @@ BEGIN
     IF v_layout IS NULL THEN
         v_layout := pgtandem._layout('journey', TG_RELID);
     END IF;
-    IF v_layout <> v_image.layout THEN
-        v_image.before := pgtandem._overlay(
-            v_image.before, (SELECT l.columns FROM pgtandem.layout AS l
-                             WHERE l.id = v_image.layout),
-            NEW::text, pgtandem._columns_of(TG_RELID));
+    IF v_layout <> v_stored THEN
+        SELECT pgtandem._overlay(v_before, l.columns, NEW::text, pgtandem._columns_of(TG_RELID))
+        INTO v_before
+        FROM pgtandem.layout AS l WHERE l.id = v_stored;
     END IF;
     IF TG_RELID = 'vibelife.vibe_users'::regclass THEN
-        SELECT (s.r).* INTO NEW FROM (SELECT v_image.before::vibelife.vibe_users AS r OFFSET 0)
-            AS s;
+        SELECT (s.r).* INTO NEW FROM (SELECT v_before::vibelife.vibe_users AS r OFFSET 0) AS s;
     ELSE
         EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
-        INTO NEW USING v_image.before;
+        INTO NEW USING v_before;
     END IF;
     RETURN NEW;
 END;
@@ -415,6 +421,8 @@ DECLARE
     v_broken  boolean := false;
     v_there   boolean;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The condition is made of quoted names by pgtandem._references.
     FOR v_image IN
         SELECT p.id, p.before, p.after, l.columns
         FROM pgtandem_journey.pre_image AS p
@@ -506,7 +514,7 @@ COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, te
 CREATE OR REPLACE TRIGGER "!pgtandem_journey_pre_image"
     AFTER INSERT OR UPDATE OR DELETE ON vibelife.vibe_users
     FOR EACH ROW
-    WHEN (current_setting('pgtandem_journey.record', true) = 'on')
+    WHEN (current_setting('pgtandem_journey.record', true) <> '')
     EXECUTE FUNCTION pgtandem_journey.record_pre_image();
 CREATE OR REPLACE TRIGGER "~pgtandem_journey_restore"
     BEFORE INSERT OR UPDATE ON vibelife.vibe_users
