@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
 import psycopg
 import pytest
 
-from command_line import as_json, pgtandem
+from command_line import Running, as_json, pgtandem
 from helpers import TIMEOUT, Session
 from mappings import Built, build, nasty, nasty_derived
 
@@ -479,3 +480,96 @@ def test_a_trigger_that_has_the_last_word_is_an_error_of_its_row(odd, conn, dsn)
     assert {key: rows(conn)[key] for key in (7, 8)} == {key: written[key] for key in (7, 8)}
     conn.execute('DROP TRIGGER "~~" ON app.profile')
     assert as_json("undo", "odd", "-y", dsn=dsn)["left"] == 0
+
+
+IN_PLACE = """
+mapping: odd
+source:
+  table: app.word
+  columns: {id: integer, seen: integer, due: date, doc: jsonb}
+  filter: FILTER
+target: {table: app.word, columns: {id: integer, due: date, doc: jsonb}}
+key: [id]
+columns:
+  id: id
+  due: date '2024-01-01' + seen
+  doc.a.seen: seen
+sync: {SYNC}
+"""
+
+WORDS = """
+CREATE SCHEMA app;
+CREATE TABLE app.word (id integer PRIMARY KEY, seen integer, due date, doc jsonb, note text);
+INSERT INTO app.word SELECT n, n % 3, CASE WHEN n % 2 = 0 THEN '-infinity'::date END,
+    CASE WHEN n < 9 THEN '{"a": {"b": 1.00}, "c": [null]}'::jsonb END FROM generate_series(1, 20) AS n;
+"""
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        "mode: record, ways: forward", "mode: queued, ways: forward", "ways: none",
+    ],
+)  # fmt: skip
+def test_in_place_it_is_the_default(dsn, conn, sync):
+    """A repair of a column, paths of a document, only the rows that need it."""
+    mapping = IN_PLACE.replace("SYNC", sync).replace("FILTER", "seen > 0")
+    build(dsn, mapping, WORDS)
+    before = rows(conn, "app.word")
+    backfill(conn)
+    written = rows(conn, "app.word")
+    changed = {key for key in before if before[key] != written[key]}
+    assert len(changed) == 14
+    conn.execute("UPDATE app.word SET note = 'theirs' WHERE id = 1")
+    conn.execute("UPDATE app.word SET seen = 5 WHERE id = 2")
+    if "queued" in sync:
+        assert preview(conn, "odd") == {"restore": 12, "changed": 2}
+        conn.execute("CALL pgtandem.drain('odd')")
+    theirs = rows(conn, "app.word")
+    undo(conn)
+    assert reasons(conn) == {1: "changed", 2: "changed"}
+    assert rows(conn, "app.word") == before | {key: theirs[key] for key in (1, 2)}
+    undo(conn, force=True)
+    assert rows(conn, "app.word") == before
+
+
+def test_a_virtual_column_and_a_document_of_others(dsn, conn):
+    version = conn.info.server_version
+    kind = "VIRTUAL" if version >= 180000 else "STORED"
+    legacy = f"""
+        CREATE SCHEMA app;
+        CREATE TABLE app.old (id integer PRIMARY KEY, name text, n numeric);
+        CREATE TABLE app.profile (id integer PRIMARY KEY, doc jsonb NOT NULL DEFAULT '{{}}',
+            size integer GENERATED ALWAYS AS (length(doc::text)) {kind}, updated_at timestamptz);
+        INSERT INTO app.old SELECT n, 'name ' || n, n FROM generate_series(1, 6) AS n;
+        INSERT INTO app.profile VALUES (2, '{{"own": 1.10, "a": {{"x": null}}}}'), (3, '{{}}')
+    """
+    mapping = MAPPING.replace("name: varchar(40), n: numeric", "doc: jsonb")
+    mapping = mapping.replace("name: name, n: n", "doc.a.name: name, doc.n: n")
+    build(dsn, mapping, legacy)
+    before = rows(conn)
+    backfill(conn)
+    conn.execute("UPDATE app.profile SET doc = doc || '{\"theirs\": 1}' WHERE id = 3")
+    conn.execute("ALTER TABLE app.profile ADD COLUMN added integer DEFAULT 1")
+    assert preview(conn, "odd") == {"restore": 1, "delete": 4, "changed": 1}
+    undo(conn)
+    assert reasons(conn) == {3: "changed"}
+    undo(conn, force=True)
+    assert rows(conn) == {key: row[:-1] + ",1)" for key, row in before.items()}
+
+
+def test_ctrl_c_ends_it_in_the_database_too(odd, conn, dsn):
+    before = rows(conn)
+    backfill(conn)
+    with Session(dsn) as writer:
+        writer.run("BEGIN")
+        writer.run("SELECT FROM app.profile WHERE id = 7 FOR UPDATE")
+        with Running("undo", "odd", "--yes", dsn=dsn) as running:
+            wait_for(lambda: to_go(conn) == 2)
+            code, _, err = running.end(signal.SIGINT)
+        assert (code, err.splitlines()[-1]) == (130, "Interrupted.")
+        busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL pgtandem.undo%'"
+        wait_for(lambda: conn.execute(busy).fetchone() == (0,))
+        writer.run("ROLLBACK")
+    assert as_json("undo", "odd", "--yes", dsn=dsn)["undone"] == 1
+    assert rows(conn) == before

@@ -358,12 +358,8 @@ BEGIN
         INTO v_before
         FROM pgtandem.layout AS l WHERE l.id = v_stored;
     END IF;
-    IF TG_RELID = 'vibelife.vibe_users'::regclass THEN
-        SELECT (s.r).* INTO NEW FROM (SELECT v_before::vibelife.vibe_users AS r OFFSET 0) AS s;
-    ELSE
-        EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
-        INTO NEW USING v_before;
-    END IF;
+    EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
+    INTO NEW USING v_before;
     RETURN NEW;
 END;
 $restore$;
