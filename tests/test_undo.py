@@ -285,6 +285,7 @@ def test_it_is_bounded_and_dropped_on_request(dsn, conn):
     conn.execute(("UPDATE " + raise_limit).encode())
     before = rows(conn)
     backfill(conn)
+    assert as_json("status", "odd", dsn=dsn)["pre_image_bytes"] > 0
     out, _ = pgtandem("undo", "odd", "--drop", dsn=dsn)
     assert "bytes are free" in out
     assert as_json("undo", "odd", "--drop", dsn=dsn) == {"mapping": "odd", "dropped_bytes": 0}
@@ -486,14 +487,13 @@ IN_PLACE = """
 mapping: odd
 source:
   table: app.word
-  columns: {id: integer, seen: integer, due: date, doc: jsonb}
+  columns: {id: integer, seen: integer, due: date}
   filter: FILTER
-target: {table: app.word, columns: {id: integer, due: date, doc: jsonb}}
+target: {table: app.word, columns: {id: integer, due: date}}
 key: [id]
 columns:
   id: id
   due: date '2024-01-01' + seen
-  doc.a.seen: seen
 sync: {SYNC}
 """
 
@@ -501,7 +501,8 @@ WORDS = """
 CREATE SCHEMA app;
 CREATE TABLE app.word (id integer PRIMARY KEY, seen integer, due date, doc jsonb, note text);
 INSERT INTO app.word SELECT n, n % 3, CASE WHEN n % 2 = 0 THEN '-infinity'::date END,
-    CASE WHEN n < 9 THEN '{"a": {"b": 1.00}, "c": [null]}'::jsonb END FROM generate_series(1, 20) AS n;
+    CASE WHEN n < 9 THEN '{"a": {"b": 1.00}, "c": [null]}'::jsonb END
+FROM generate_series(1, 20) AS n;
 """
 
 
@@ -512,7 +513,7 @@ INSERT INTO app.word SELECT n, n % 3, CASE WHEN n % 2 = 0 THEN '-infinity'::date
     ],
 )  # fmt: skip
 def test_in_place_it_is_the_default(dsn, conn, sync):
-    """A repair of a column, paths of a document, only the rows that need it."""
+    """A repair of a column, of only the rows that need it."""
     mapping = IN_PLACE.replace("SYNC", sync).replace("FILTER", "seen > 0")
     build(dsn, mapping, WORDS)
     before = rows(conn, "app.word")
