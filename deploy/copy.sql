@@ -190,7 +190,7 @@ BEGIN
     END;
     v_start := clock_timestamp();
     PERFORM pgtandem._require_room(p_mapping);
-    PERFORM pgtandem._record(p_mapping, true);
+    PERFORM pgtandem._record(p_mapping, 'ours');
     v_copied := pgtandem._copy_chunk(v_chunk, p_strategy);
     v_copied.blocks := v_chunk.last_block - v_chunk.first_block;
     v_copied.seconds := extract(epoch FROM clock_timestamp() - v_start);
@@ -204,7 +204,7 @@ BEGIN
         v_copied.outcome := 'done';
         v_copied.strategy := 'rows';
     END IF;
-    PERFORM pgtandem._record(p_mapping, false);
+    PERFORM pgtandem._record(p_mapping, '');
     -- The copy holds a lock on the relation until commit, so this cannot change any more.
     IF pg_relation_filenode(v_chunk.relation) IS DISTINCT FROM v_chunk.filenode THEN
         PERFORM pgtandem._relist(v_chunk);

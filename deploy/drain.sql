@@ -26,16 +26,16 @@ COMMENT ON FUNCTION pgtandem._mark(text) IS
     'Marks what is written at this trigger depth as ours, so that no sync trigger carries it on; '
     'returns the mark before, to be set again. The end of the (sub)transaction forgets it as well.';
 
-CREATE FUNCTION pgtandem._record(p_mapping text, p_on boolean) RETURNS void
+CREATE FUNCTION pgtandem._record(p_mapping text, p_whose text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT set_config(format('pgtandem_%s.record', p_mapping),
-                      CASE WHEN p_on THEN 'on' ELSE '' END, true);
+    SELECT set_config(format('pgtandem_%s.record', p_mapping), p_whose, true);
 $$;
-COMMENT ON FUNCTION pgtandem._record(text, boolean) IS
-    'Whether what is written of the target from here on is the work of a backfill or a repair, '
-    'which an undo takes back. The end of the (sub)transaction forgets it as well.';
+COMMENT ON FUNCTION pgtandem._record(text, text) IS
+    'Whose work it is what is written of the target from here on. ours: of a backfill or a '
+    'repair, and an undo takes it back. gone: perhaps of an application, and an undo lists it. '
+    'Empty: of an application. The end of the (sub)transaction forgets it as well.';
 
 CREATE FUNCTION pgtandem._require_room(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -218,15 +218,16 @@ BEGIN
     PERFORM set_config('lock_timeout', '100ms', true);
     more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
-        -- What an application has written, too, is no work of ours.
-        SELECT q.key, array_agg(q.id) AS ids, bool_and(q.reason IN ('copy', 'difference')) AS ours
+        SELECT q.key, array_agg(q.id) AS ids,
+               CASE WHEN bool_and(q.reason IN ('copy', 'difference')) THEN 'ours'
+                    WHEN bool_and(q.reason = 'gone') THEN 'gone' ELSE '' END AS whose
         FROM pgtandem._due(p_mapping, p_reason, p_upto, v_keep_gone) AS q
         GROUP BY q.key
         ORDER BY q.key
     LOOP
         more := true;
         BEGIN
-            PERFORM pgtandem._record(p_mapping, v_entry.ours);
+            PERFORM pgtandem._record(p_mapping, v_entry.whose);
             v_result := pgtandem._settle(p_mapping, v_entry.key);
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
             IF v_keep_all OR v_keep_gone AND v_result IN ('deleted', 'equal') THEN
@@ -252,7 +253,7 @@ BEGIN
         END;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
-    PERFORM pgtandem._record(p_mapping, false);
+    PERFORM pgtandem._record(p_mapping, '');
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS

@@ -110,6 +110,7 @@ AS $$
 DECLARE
     v_target regclass := (pgtandem.mapping_of(p_mapping)).target;
 BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
     PERFORM pgtandem._undo_check(p_mapping);
     RETURN QUERY EXECUTE format($rows$
         SELECT i.key, u.action, u.reason, p.sqlstate, p.message
@@ -137,7 +138,8 @@ AS $$
     GROUP BY r.action, r.reason ORDER BY r.action, r.reason;
 $$;
 COMMENT ON FUNCTION pgtandem.undo_preview(text, boolean) IS
-    'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes nothing.';
+    'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes '
+    'nothing.';
 
 CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql STABLE
@@ -164,6 +166,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 BEGIN
+    -- @plpgsql_check_options: extra_warnings = off
     RETURN QUERY EXECUTE format($keys$
         SELECT p.id, p.key FROM %1$I.pre_image AS p
         WHERE p.id < $1 AND (NOT $2 OR p.sqlstate IS NOT NULL)
@@ -182,7 +185,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_deadline   timestamptz := clock_timestamp() + interval '0.2 seconds';
+    v_deadline   timestamptz;
     v_mapping    pgtandem.mapping := pgtandem.mapping_of(p_mapping);
     v_target     regclass := v_mapping.target;
     v_whole      boolean := v_mapping.settings -> 'unit' IS NULL;
@@ -190,7 +193,8 @@ DECLARE
     v_marker     text;
     v_columns    jsonb;
     v_key        record;
-    v_done       record;
+    v_action     text;
+    v_reason     text;
     v_sqlstate   text;
     v_message    text;
 BEGIN
@@ -199,12 +203,14 @@ BEGIN
     -- Its columns stay as they are now.
     PERFORM pgtandem.lock_tables(ARRAY[v_target], 'ACCESS SHARE', 5);
     v_columns := pgtandem._columns_now(v_target);
+    v_deadline := clock_timestamp() + interval '0.2 seconds';
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step.below, p_step.again) LOOP
         p_step.done := false;
         p_step.below := v_key.id;
         BEGIN
+            v_action := NULL;
             v_sqlstate := NULL;
             v_message := NULL;
             v_marker := pgtandem._mark(p_mapping);
@@ -212,12 +218,12 @@ BEGIN
                 THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
             EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4)',
                            'pgtandem_' || p_mapping)
-            INTO v_done USING v_key.key, p_force, v_columns, v_references;
+            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
-            IF v_done.reason = 'referenced' THEN
+            IF v_reason = 'referenced' THEN
                 v_sqlstate := '23503';
                 v_message := 'rows refer to it that a foreign key would delete or change';
-            ELSIF v_done.action <> 'leave' THEN
+            ELSIF v_action <> 'leave' THEN
                 p_step.undone := p_step.undone + 1;
             END IF;
         EXCEPTION
@@ -227,7 +233,7 @@ BEGIN
                                + (v_sqlstate IN ('40001', '40P01', '55P03'))::integer;
         END;
         p_step.failed := p_step.failed + (v_sqlstate IS NOT NULL)::integer;
-        IF v_sqlstate IS NOT NULL OR v_done.action = 'leave' THEN
+        IF v_sqlstate IS NOT NULL OR v_action = 'leave' THEN
             EXECUTE format('UPDATE %I.pre_image SET sqlstate = $1, message = $2 WHERE id = $3 '
                            'AND (sqlstate, message) IS DISTINCT FROM ($1, $2)',
                            'pgtandem_' || p_mapping)
@@ -256,9 +262,10 @@ BEGIN
     PERFORM pgtandem.open_copy(p_mapping);
     UPDATE pgtandem.mapping SET sweep = 'ask' WHERE name = p_mapping AND sweep = 'remove';
     PERFORM pgtandem._switch_moved(p_mapping, true);
-    -- What we meant to write ourselves; what an application wrote stays queued.
+    -- What we meant to write ourselves, and what the new copy finds by itself, as no chunk is in
+    -- flight; what an application wrote stays queued.
     DELETE FROM pgtandem.recheck
-    WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference');
+    WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference', 'gone');
     EXECUTE format('SELECT max(id) + 1 FROM %I.pre_image', 'pgtandem_' || p_mapping)
     INTO v_step.first;
     v_step.below := v_step.first;

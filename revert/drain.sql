@@ -20,7 +20,7 @@ DROP FUNCTION pgtandem._resolve_touches(text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);
 DROP FUNCTION pgtandem._settled_at_once(text, jsonb);
 DROP FUNCTION pgtandem._require_room(text);
-DROP FUNCTION pgtandem._record(text, boolean);
+DROP FUNCTION pgtandem._record(text, text);
 DROP FUNCTION pgtandem._mark(text);
 
 COMMIT;

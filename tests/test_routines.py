@@ -154,6 +154,8 @@ def test_compare_stores_what_it_finds(filled, notices):
         ("compare('none')", "TD001"),
         ("carry_back('none')", "TD001"),
         ("carry_back('gear')", "TD006"),
+        ("undo('none')", "TD001"),
+        ("undo('gear')", "TD062"),
     ],
 )
 def test_procedures_refuse(gear, call, sqlstate):

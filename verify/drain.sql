@@ -4,7 +4,7 @@
 BEGIN;
 
 SELECT 'pgtandem._mark(text)'::regprocedure;
-SELECT 'pgtandem._record(text, boolean)'::regprocedure;
+SELECT 'pgtandem._record(text, text)'::regprocedure;
 SELECT 'pgtandem._require_room(text)'::regprocedure;
 SELECT 'pgtandem._settled_at_once(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;

@@ -263,7 +263,8 @@ COMMENT ON COLUMN pgtandem_journey.pre_image.layout IS 'The columns of both, in 
 COMMENT ON COLUMN pgtandem_journey.pre_image.before
     IS 'The row before, as text; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.after IS
-    'SHA-256 of the text of the row after; NULL: it was deleted.';
+    'SHA-256 of the text of the row after; NULL: it was deleted; empty: perhaps by the '
+    'application.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.sqlstate
     IS 'Why the last undo could not; NULL: it did not fail.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.message IS 'The same in words.';
@@ -280,7 +281,8 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $pre_image$
 DECLARE
-    v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true), '');
+    v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true),
+                                '')::integer;
     v_before  text;
     v_after   text;
     v_old_key jsonb;
@@ -306,8 +308,10 @@ BEGIN
         v_before := NULL;
     END IF;
     INSERT INTO pgtandem_journey.pre_image (key, layout, before, after)
-    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before, sha256(convert_to(v_after,
-            'UTF8')));
+    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before,
+        CASE current_setting('pgtandem_journey.record') WHEN 'ours' THEN sha256(convert_to(v_after,
+        'UTF8'))
+                 ELSE '' END);
     RETURN NULL;
 END;
 $pre_image$;
@@ -330,20 +334,32 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $restore$
 DECLARE
-    v_before  text;
-    v_columns jsonb;
+    v_layout integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true),
+                               '')::integer;
+    v_before text;
+    v_stored integer;
 BEGIN
-    SELECT p.before, l.columns INTO v_before, v_columns
+    -- @plpgsql_check_options: other_warnings = off
+    -- The dynamic statement returns a row of this very table.
+    SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_journey.pre_image AS p
-    JOIN pgtandem.layout AS l ON l.id = p.layout
-    WHERE p.id = current_setting('pgtandem_journey.undo')::bigint
-        AND p.key = jsonb_build_array(NEW.vibe_id);
-    IF FOUND THEN
-        v_before := pgtandem._overlay(v_before, v_columns, NEW::text,
-                                      pgtandem._columns_of(TG_RELID));
-        EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
-        INTO NEW USING v_before;
+    WHERE p.id = current_setting('pgtandem_journey.undo',
+                                 true)::bigint AND p.key = jsonb_build_array(NEW.vibe_id);
+    IF NOT FOUND THEN
+        RETURN NEW;  -- another row, by another trigger
+    ELSIF pg_trigger_depth() > 1 THEN
+        RETURN NULL;  -- an UPDATE by another trigger, which would go on for ever
     END IF;
+    IF v_layout IS NULL THEN
+        v_layout := pgtandem._layout('journey', TG_RELID);
+    END IF;
+    IF v_layout <> v_stored THEN
+        SELECT pgtandem._overlay(v_before, l.columns, NEW::text, pgtandem._columns_of(TG_RELID))
+        INTO v_before
+        FROM pgtandem.layout AS l WHERE l.id = v_stored;
+    END IF;
+    EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
+    INTO NEW USING v_before;
     RETURN NEW;
 END;
 $restore$;
@@ -393,45 +409,57 @@ SET search_path = pg_catalog, pg_temp
 AS $undo$
 DECLARE
     v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
-    v_row    text := pgtandem_journey.row_of(p_key, p_write);
-    v_broken boolean;
-    v_first  bigint;
-    v_last   bigint;
-    v_before text;
-    v_after  bytea;
-    v_then   jsonb;
-    v_there  boolean;
+    v_row     text := pgtandem_journey.row_of(p_key, p_write);
+    v_image   record;
+    v_first   record;
+    v_after   bytea;
+    v_columns jsonb;
+    v_broken  boolean := false;
+    v_there   boolean;
 BEGIN
-    SELECT min(s.id), max(s.id), coalesce(bool_or(s.n > 1 AND s.former IS DISTINCT FROM
-               pgtandem._image_hash(s.before, s.columns, s.former_columns)), false)
-    INTO v_first, v_last, v_broken
-    FROM (SELECT p.id, p.before, l.columns, row_number() OVER w AS n, lag(p.after) OVER w AS former,
-                 lag(l.columns) OVER w AS former_columns
-          FROM pgtandem_journey.pre_image AS p
-          JOIN pgtandem.layout AS l ON l.id = p.layout
-          WHERE p.key = p_key
-          WINDOW w AS (ORDER BY p.id)) AS s;
-    IF v_first IS NULL THEN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The condition is made of quoted names by pgtandem._references.
+    FOR v_image IN
+        SELECT p.id, p.before, p.after, l.columns
+        FROM pgtandem_journey.pre_image AS p
+        JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.key = p_key
+        ORDER BY p.id
+    LOOP
+        IF v_columns IS NULL THEN
+            v_first := v_image;
+        ELSIF v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
+                                                          THEN v_image.before
+            ELSE pgtandem._overlay(v_image.before, v_image.columns, NULL, v_columns) END),
+            'UTF8')) THEN
+            v_broken := true;  -- the application wrote it between two writes of ours
+        END IF;
+        v_after := v_image.after;
+        v_columns := v_image.columns;
+    END LOOP;
+    IF v_columns IS NULL THEN
         RETURN;  -- another session was here
     END IF;
-    SELECT p.before, l.columns INTO v_before, v_then
-    FROM pgtandem_journey.pre_image AS p JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.id = v_first;
-    SELECT p.after, p.after IS DISTINCT FROM pgtandem._image_hash(v_row, p_columns, l.columns)
-           OR v_broken
-    INTO v_after, v_broken
-    FROM pgtandem_journey.pre_image AS p JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.id = v_last;
-    action := CASE WHEN pgtandem._project(v_row, p_columns, v_then) IS NOT DISTINCT FROM v_before
+    v_broken := v_broken OR v_after IS DISTINCT FROM sha256(convert_to((CASE
+                                                            WHEN p_columns = v_columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL, v_columns) END), 'UTF8'));
+    action := CASE WHEN (CASE WHEN p_columns = v_first.columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL,
+                                   v_first.columns) END) IS NOT DISTINCT FROM v_first.before
                    THEN 'none'
-                   WHEN v_before IS NULL THEN 'delete'
+                   WHEN v_first.before IS NULL THEN 'delete'
                    WHEN v_row IS NULL THEN 'insert'
                    ELSE 'restore' END;
     IF action <> 'none' AND NOT p_force THEN
         reason := CASE WHEN v_broken AND v_row IS NULL THEN 'deleted'
                        WHEN v_broken AND v_after IS NULL THEN 'inserted'
-                       WHEN v_broken THEN 'changed'
-                       WHEN pgtandem._awaits('journey', p_key) THEN 'queued' END;
+                       WHEN v_broken THEN 'changed' END;
+        IF reason IS NULL AND EXISTS (
+               SELECT FROM pgtandem.recheck AS r
+               WHERE r.mapping = 'journey' AND r.key = p_key
+                 AND r.side = 'target' AND r.via IS NULL AND r.reason IN ('queued', 'sync')) THEN
+            reason := 'queued';
+        END IF;
         IF reason IS NULL AND action = 'delete' AND p_references IS NOT NULL THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.vibe_id = $1 AND (%s))',
                            'vibelife.vibe_users', p_references)
@@ -448,7 +476,7 @@ BEGIN
     IF action = 'delete' THEN
         DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
     ELSIF action <> 'none' THEN
-        PERFORM set_config('pgtandem_journey.undo', v_first::text, true);
+        PERFORM set_config('pgtandem_journey.undo', v_first.id::text, true);
         IF action = 'restore' THEN
             UPDATE vibelife.vibe_users AS t SET last_active_at = t.last_active_at
                 WHERE t.vibe_id = v_key1;
@@ -459,8 +487,11 @@ BEGIN
         END IF;
         PERFORM set_config('pgtandem_journey.undo', '', true);
     END IF;
-    IF action <> 'none' AND pgtandem._project(pgtandem_journey.row_of(p_key), p_columns, v_then)
-                            IS DISTINCT FROM v_before THEN
+    v_row := pgtandem_journey.row_of(p_key);
+    v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
+            ELSE pgtandem._overlay(v_row, p_columns, NULL,
+                                   v_first.columns) END) IS NOT DISTINCT FROM v_first.before;
+    IF NOT v_there THEN
         RAISE EXCEPTION 'the target % does not let the row % become what it was',
             'vibelife.vibe_users', p_key
             USING ERRCODE = 'TD010',
@@ -479,7 +510,7 @@ COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, te
 CREATE OR REPLACE TRIGGER "!pgtandem_journey_pre_image"
     AFTER INSERT OR UPDATE OR DELETE ON vibelife.vibe_users
     FOR EACH ROW
-    WHEN (current_setting('pgtandem_journey.record', true) = 'on')
+    WHEN (current_setting('pgtandem_journey.record', true) <> '')
     EXECUTE FUNCTION pgtandem_journey.record_pre_image();
 CREATE OR REPLACE TRIGGER "~pgtandem_journey_restore"
     BEFORE INSERT OR UPDATE ON vibelife.vibe_users

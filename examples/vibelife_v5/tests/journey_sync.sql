@@ -37,6 +37,8 @@ SELECT bag_eq(
          JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
         WHERE p.pronamespace = 'pgtandem_journey'::regnamespace $$,
     $$ VALUES ('vibelife.vibe_users'::regclass, '~pgtandem_journey_keep', 'A'),
+              ('vibelife.vibe_users', '!pgtandem_journey_pre_image', 'A'),
+              ('vibelife.vibe_users', '~pgtandem_journey_restore', 'A'),
               ('vibelife.vibe_users', '~pgtandem_journey_write', 'A'),
               ('vibelife.vibe_users', '~pgtandem_journey_update', 'A'),
               ('vibelife.vibe_users', '~pgtandem_journey_moved', 'A'),

@@ -64,6 +64,7 @@ def _details(row: dict[str, Any]) -> RenderableType:
         ("waits for", row["waiting_for"]),
         ("queued", row["queued"]),
         ("failed", row["failed"]),
+        ("bytes for an undo", row["pre_image_bytes"]),
         ("last comparison", row["last_comparison"]),
         ("differences", _differences(row)),
         ("next", _next_step(row)),

@@ -9,7 +9,6 @@ import click
 
 from pgtandem import db, deployed, options, output, sessions
 from pgtandem.commands.repair import confirm
-from pgtandem.errors import PgtandemError
 
 POLL_SECONDS = 0.3
 LISTED = 20  # rows that stay, for people
@@ -35,7 +34,7 @@ def _kind(each: dict[str, Any]) -> str:
     return ACTIONS[each["action"]]
 
 
-def _show_left(rows: list[dict[str, Any]], count: int) -> None:
+def _show_left(rows: list[dict[str, Any]]) -> None:
     output.print_table(
         ("key", "why it stays"),
         (
@@ -43,8 +42,17 @@ def _show_left(rows: list[dict[str, Any]], count: int) -> None:
             for each in rows[:LISTED]
         ),
     )
-    if count > LISTED:
-        output.say(f"and {count - LISTED:,} more; --json lists them all.")
+    if len(rows) > LISTED:
+        output.say(f"and {len(rows) - LISTED:,} more; --json lists them all.")
+
+
+def _drop(session: sessions.Connection, name: str, as_json: bool) -> None:
+    row = session.execute(db.load_query("drop_pre_images"), {"mapping": name}).fetchone()
+    assert row
+    if as_json:
+        output.print_json({"mapping": name, "dropped_bytes": row["bytes"]})
+    else:
+        output.say(f"{name}: the pre-images are dropped; {row['bytes']:,} bytes are free.")
 
 
 def _call(session: sessions.Connection, name: str, force: bool) -> None:
@@ -82,10 +90,11 @@ def _run(target: db.Target, name: str, force: bool, remarks: output.Remarks) -> 
         sessions.results([team.start(session, _call, name, force)], POLL_SECONDS, look)
 
 
-def _left(session: sessions.Connection, name: str, limit: int | None) -> list[dict[str, Any]]:
+def _left(session: sessions.Connection, name: str, force: bool) -> list[dict[str, Any]]:
     """The rows that an undo has left; none where nothing is recorded any more."""
-    arguments = {"mapping": name, "force": False, "limit": limit}
-    if not session.execute(db.load_query("undo_to_go"), arguments).fetchone()["images"]:  # type: ignore[index]
+    arguments = {"mapping": name, "force": force}
+    row = session.execute(db.load_query("undo_to_go"), arguments).fetchone()
+    if not row or not row["images"]:
         return []
     return session.execute(db.load_query("undo_left"), arguments).fetchall()
 
@@ -127,12 +136,7 @@ def command(
     with db.postgres_errors(), sessions.interruptible(), sessions.connect(target) as session:
         mapping = deployed.find(session, name)
         if drop:
-            row = session.execute(db.load_query("drop_pre_images"), {"mapping": name}).fetchone()
-            assert row
-            if as_json:
-                output.print_json({"mapping": name, "dropped_bytes": row["bytes"]})
-            else:
-                output.say(f"{name}: the pre-images are dropped; {row['bytes']:,} bytes are free.")
+            _drop(session, name, as_json)
             return
         counts = session.execute(
             db.load_query("undo_preview"), {"mapping": name, "force": force}
@@ -147,27 +151,30 @@ def command(
             mapping.require("undo_key")
             confirm(yes, as_json)
             _run(target, name, force, remarks)
-            rows = _left(session, name, None)
+            rows = _left(session, name, force)
             left = len(rows)
         elif left:
-            rows = [each for each in _left(session, name, None) if each["reason"]]
+            rows = [each for each in _left(session, name, force) if each["reason"]]
+        undone = 0 if dry_run else sum(each["rows"] for each in counts) - left
     if as_json:
         output.print_json(
             {
                 "mapping": name, "dry_run": dry_run, "force_changed": force, "preview": counts,
-                "undone": 0 if dry_run else max(0, to_do + (left and 0) - 0), "left": left,
+                "undone": undone, "left": left,
                 "rows_left": [each | {"key": output.key(each)} for each in rows],
             }
         )  # fmt: skip
     else:
-        if dry_run:
-            output.say("Nothing was changed (--dry-run).")
-        elif to_do:
-            output.say(f"{name}: undone, {output.counted(left, *ROWS)} as they are.")
+        output.say(
+            "Nothing was changed (--dry-run)."
+            if dry_run
+            else f"{name}: {output.counted(undone, *ROWS)} undone, {left:,} left as they are."
+        )
         if rows:
-            _show_left(rows, left)
+            _show_left(rows)
+        if rows and not force:
             remarks.say(f"To undo these, too: pgtandem undo {name} --force-changed")
-        elif to_do and not dry_run:
-            remarks.say(f"Next: pgtandem backfill {name}, or revert it with sqitch")
+        elif undone and not left:
+            remarks.say(f"Next: pgtandem backfill {name}, or revert its sync: sqitch revert")
     if left:
         context.exit(1)
