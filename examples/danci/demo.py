@@ -178,11 +178,18 @@ def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
         "undo", "Every row that the backfill of the words touched is what it was before.",
         "some rows at a time, a tenth of a second at most", "pgtandem backfill words",
     )  # fmt: skip
-    stage.say("Somebody corrects two words meanwhile, which the undo has to leave:")
-    user, words = stage.query(
-        "SELECT user_id, string_agg(word_id::text, ', ') FROM danci.word_scores"
-        " WHERE user_id <> ALL (%s) AND score < 50 GROUP BY 1 HAVING count(*) = 2 LIMIT 1", owned
-    )[0]  # fmt: skip
+    stage.say("Somebody corrects words meanwhile, which the undo has to leave:")
+    held = {row[:2] for row in before["words"]}
+    made = [
+        row
+        for row in stage.query(
+            "SELECT user_id, word_id FROM danci.word_scores WHERE user_id <> ALL (%s) ORDER BY 1, 2",
+            owned,
+        )
+        if row not in held
+    ]
+    user = made[0][0]
+    words = ", ".join(str(word) for owner, word in made[:2] if owner == user)
     stage.show(
         "UPDATE danci.word_learning_states SET interval_days = 3650"
         f" WHERE user_id = '{user}' AND word_id IN ({words})"
@@ -190,7 +197,7 @@ def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
     stage.run("pgtandem undo words --yes", expect=1)
     now = states(stage, owned)
     corrected = {row for row in now["words"] if '"interval_days": 3650' in row[2]}
-    stage.check("the undo took a correction back", len(corrected) == 2)
+    stage.check("the undo took a correction back", len(corrected) > 0)
     keys = {row[:2] for row in corrected}
     stage.check(
         "the undo did not restore every other word",

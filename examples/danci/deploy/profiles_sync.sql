@@ -226,7 +226,8 @@ COMMENT ON COLUMN pgtandem_profiles.pre_image.layout IS 'The columns of both, in
 COMMENT ON COLUMN pgtandem_profiles.pre_image.before
     IS 'The row before, as text; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.after IS
-    'SHA-256 of the text of the row after; NULL: it was deleted.';
+    'SHA-256 of the text of the row after; NULL: it was deleted; empty: perhaps by the '
+    'application.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.sqlstate
     IS 'Why the last undo could not; NULL: it did not fail.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.message IS 'The same in words.';
@@ -243,7 +244,8 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $pre_image$
 DECLARE
-    v_layout  integer := nullif(current_setting('pgtandem_profiles.layout_' || TG_RELID, true), '');
+    v_layout  integer := nullif(current_setting('pgtandem_profiles.layout_' || TG_RELID, true),
+                                '')::integer;
     v_before  text;
     v_after   text;
     v_old_key jsonb;
@@ -269,8 +271,10 @@ BEGIN
         v_before := NULL;
     END IF;
     INSERT INTO pgtandem_profiles.pre_image (key, layout, before, after)
-    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before, sha256(convert_to(v_after,
-            'UTF8')));
+    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before,
+        CASE current_setting('pgtandem_profiles.record') WHEN 'ours' THEN sha256(convert_to(v_after,
+        'UTF8'))
+                 ELSE '' END);
     RETURN NULL;
 END;
 $pre_image$;
@@ -293,23 +297,32 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $restore$
 DECLARE
-    v_before  text;
-    v_columns jsonb;
+    v_layout integer := nullif(current_setting('pgtandem_profiles.layout_' || TG_RELID, true),
+                               '')::integer;
+    v_before text;
+    v_stored integer;
 BEGIN
-    SELECT p.before, l.columns INTO v_before, v_columns
+    -- @plpgsql_check_options: other_warnings = off
+    -- The dynamic statement returns a row of this very table.
+    SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_profiles.pre_image AS p
-    JOIN pgtandem.layout AS l ON l.id = p.layout
-    WHERE p.id = current_setting('pgtandem_profiles.undo')::bigint
-        AND p.key = jsonb_build_array(NEW.user_id);
-    IF FOUND THEN
-        IF pg_trigger_depth() > 1 THEN
-            RETURN NULL;  -- an UPDATE by another trigger, which would go on for ever
-        END IF;
-        v_before := pgtandem._overlay(v_before, v_columns, NEW::text,
-                                      pgtandem._columns_of(TG_RELID));
-        EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
-        INTO NEW USING v_before;
+    WHERE p.id = current_setting('pgtandem_profiles.undo',
+                                 true)::bigint AND p.key = jsonb_build_array(NEW.user_id);
+    IF NOT FOUND THEN
+        RETURN NEW;  -- another row, by another trigger
+    ELSIF pg_trigger_depth() > 1 THEN
+        RETURN NULL;  -- an UPDATE by another trigger, which would go on for ever
     END IF;
+    IF v_layout IS NULL THEN
+        v_layout := pgtandem._layout('profiles', TG_RELID);
+    END IF;
+    IF v_layout <> v_stored THEN
+        SELECT pgtandem._overlay(v_before, l.columns, NEW::text, pgtandem._columns_of(TG_RELID))
+        INTO v_before
+        FROM pgtandem.layout AS l WHERE l.id = v_stored;
+    END IF;
+    EXECUTE format('SELECT (s.r).* FROM (SELECT $1::%s AS r OFFSET 0) AS s', TG_RELID::regclass)
+    INTO NEW USING v_before;
     RETURN NEW;
 END;
 $restore$;
@@ -368,6 +381,8 @@ DECLARE
     v_broken  boolean := false;
     v_there   boolean;
 BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- The condition is made of quoted names by pgtandem._references.
     FOR v_image IN
         SELECT p.id, p.before, p.after, l.columns
         FROM pgtandem_profiles.pre_image AS p
@@ -459,7 +474,7 @@ COMMENT ON FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, t
 CREATE OR REPLACE TRIGGER "!pgtandem_profiles_pre_image"
     AFTER INSERT OR UPDATE OR DELETE ON danci.user_learning_profiles
     FOR EACH ROW
-    WHEN (current_setting('pgtandem_profiles.record', true) = 'on')
+    WHEN (current_setting('pgtandem_profiles.record', true) <> '')
     EXECUTE FUNCTION pgtandem_profiles.record_pre_image();
 CREATE OR REPLACE TRIGGER "~pgtandem_profiles_restore"
     BEFORE INSERT OR UPDATE ON danci.user_learning_profiles
