@@ -85,7 +85,7 @@ def test_the_plan_says_what_the_backfill_then_does(plain: str) -> None:
         assert by_hand
         plan = as_json("plan", "profiles", dsn=plain, code=1)
         assert counted(plan) == by_hand
-        assert plan["failing"]["rows"] == 3
+        assert plan["failing"]["seen"] == 3
         connection.execute("UPDATE danci.amas_user_states SET attention = least(attention, 1)")
         assert counted(as_json("plan", "profiles", dsn=plain)) == by_hand
         before = connection.execute(f"SELECT count(*) FROM {PROFILES}").fetchone()
@@ -157,7 +157,7 @@ def test_undo_of_a_merge_leaves_what_others_wrote(dsn: str, rows) -> None:
     original = {row for row in before[PROFILES] if str(updated) not in row[0]}
 
     told = as_json("undo", "profiles", "--yes", dsn=dsn, code=1)
-    assert {key for each in told["left"] for key in each["key"]} == {str(each) for each in changed}
+    assert {key for each in told["rows_left"] for key in each["key"]} == {str(each) for each in changed}
     assert contents(rows, PROFILES) == original | kept
     pgtandem("undo", "profiles", "--yes", "--force-changed", dsn=dsn)
     assert contents(rows, PROFILES) == before[PROFILES]

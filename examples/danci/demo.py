@@ -183,7 +183,8 @@ def undo_merge(stage: Stage, owned: list[UUID], before: dict[str, Any]) -> None:
     made = [
         row
         for row in stage.query(
-            "SELECT user_id, word_id FROM danci.word_scores WHERE user_id <> ALL (%s) ORDER BY 1, 2",
+            "SELECT user_id, word_id FROM danci.word_scores WHERE user_id <> ALL (%s)"
+            " ORDER BY user_id, word_id",
             owned,
         )
         if row not in held
