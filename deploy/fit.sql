@@ -217,6 +217,7 @@ COMMENT ON FUNCTION pgtandem.fit(text, integer) IS
     'and why. duplicates: images that a unique index or an exclusion constraint keeps out. '
     'orphans: by foreign key. table_bytes and index_bytes: of the target, for all source_rows. '
     'Not tried: triggers, deferrable constraints, partitions, sequences and functions in '
-    'defaults, and whether rows that the target has are in the way. TD070, TD071.';
+    'defaults, and whether rows that the target has are in the way. Beside writers, call it in '
+    'REPEATABLE READ, or a moved row counts twice. TD070, TD071.';
 
 COMMIT;

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -509,6 +511,28 @@ def test_duplicates_and_references(dsn: str) -> None:
     assert states(found, "pass") == {"duplicates": "fail", "references": "fail"}
     assert found["duplicates"]["figure"].startswith("2 of these images break a unique index")
     assert found["references"]["figure"] == 'f %k: 1 refer to no row of plain."Re f"'
+
+
+def test_a_row_that_is_written_meanwhile_is_no_duplicate(dsn: str) -> None:
+    """A row moves with each update; it must be tried once, wherever it is."""
+    build(dsn, TAKES, LEGACY, phases=("expand",))
+    done = threading.Event()
+
+    def write() -> None:
+        writer = Gear(dsn)
+        while not done.is_set():
+            writer.rows("UPDATE plain.old SET code = 'well' WHERE id % 10 = 0")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write)
+        try:
+            for _ in range(3):
+                # Who holds a lock at this moment is of no interest here.
+                out, _ = pgtandem("preflight", "takes", "--full", *NOW, *DISK, dsn=dsn)
+                assert "3000 of about 3000 rows tried" in out
+                assert re.search("^pass +duplicates ", out, re.MULTILINE), out
+        finally:
+            done.set()
 
 
 @pytest.mark.both

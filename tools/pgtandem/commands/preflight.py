@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 
 from pgtandem import db, deployed, options, output, sessions
 from pgtandem.parameters import Duration, Size, Timestamp
@@ -36,6 +37,13 @@ def local_free_disk(session: sessions.Connection) -> int | None:
     return None
 
 
+def _look(session: sessions.Connection, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    # On one snapshot, or a row that is written meanwhile is tried where it was and where it is.
+    session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with session.transaction():
+        return session.execute(db.load_query("preflight"), parameters).fetchall()
+
+
 def _check(target: db.Target, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """The checks of a mapping and the worst of them, as JSON has it."""
     with sessions.Team(target, 1) as team:
@@ -47,11 +55,7 @@ def _check(target: db.Target, name: str, parameters: dict[str, Any]) -> dict[str
             meter.show(
                 None, "trying a sample" if parameters["rows"] is not None else "trying all rows"
             )
-            query = db.load_query("preflight")
-            work = team.start(
-                session,
-                lambda one: one.execute(query, parameters | {"mapping": name}).fetchall(),
-            )
+            work = team.start(session, _look, parameters | {"mapping": name})
             with deployed.engine_errors(session):
                 (checks,) = sessions.results([work], 0.5, lambda: None)
     states = [str(check["state"]) for check in checks]
