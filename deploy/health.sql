@@ -250,7 +250,7 @@ BEGIN
               AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
               -- The look at the sessions is as old as the transaction: who came since is not in it.
               AND (l.pid IS NULL OR a.pid IS NOT NULL)
-              -- Nor is the transaction of a session that was idle then; others' are not ours to see.
+              -- Nor is what a session did that was idle then. NULL: it is not ours to see.
               AND coalesce(a.xact_start < clock_timestamp() - p_limit, a.state IS NULL));
         state := CASE WHEN figure IS NULL THEN 'pass' WHEN v_lasting THEN 'fail' ELSE 'warn' END;
         figure := format('%s %s: %s', p_mode, v_table, coalesce(figure, 'nobody is in the way'));

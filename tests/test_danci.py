@@ -157,7 +157,9 @@ def test_undo_of_a_merge_leaves_what_others_wrote(dsn: str, rows) -> None:
     original = {row for row in before[PROFILES] if str(updated) not in row[0]}
 
     told = as_json("undo", "profiles", "--yes", dsn=dsn, code=1)
-    assert {key for each in told["rows_left"] for key in each["key"]} == {str(each) for each in changed}
+    assert {key for each in told["rows_left"] for key in each["key"]} == {
+        str(each) for each in changed
+    }
     assert contents(rows, PROFILES) == original | kept
     pgtandem("undo", "profiles", "--yes", "--force-changed", dsn=dsn)
     assert contents(rows, PROFILES) == before[PROFILES]

@@ -70,7 +70,9 @@ SELECT pg_temp.id_of('user', n),
             ELSE 'learner ' || n END,
        timestamp '2023-01-01' + pg_temp.cut('signed up ' || n, 1, 6) * interval '1 second'
   FROM generate_series(1, :users) AS n
- CROSS JOIN (SELECT ARRAY['单词', '', U&'\+01F4D6', 'O''Reilly "x" \ y', '%s', 'NULL']) AS odd (names);
+ CROSS JOIN (
+    SELECT ARRAY['单词', '', U&'\+01F4D6', 'O''Reilly "x" \ y', '%s', 'NULL']
+  ) AS odd (names);
 
 INSERT INTO danci.words (id, spelling)
 SELECT n, 'word ' || n FROM generate_series(1, 2000) AS n;

@@ -1,5 +1,5 @@
--- Tests danci:profiles_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP in
--- the search path.
+-- Tests danci:profiles_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP
+-- in the search path.
 
 BEGIN;
 
@@ -19,7 +19,9 @@ SELECT is_empty(
         WHERE mapping = 'profiles' AND (done_at IS NULL OR set_aside > 0) $$,
     'every chunk is done, and no row was set aside'
 );
-SELECT is_empty($$ SELECT FROM pgtandem.recheck WHERE mapping = 'profiles' $$, 'the queue is empty');
+SELECT is_empty(
+    $$ SELECT FROM pgtandem.recheck WHERE mapping = 'profiles' $$, 'the queue is empty'
+);
 SELECT is_empty(
     $$ SELECT s.user_id FROM danci.amas_user_states AS s
          LEFT JOIN danci.user_learning_profiles AS p USING (user_id)

@@ -1,5 +1,5 @@
--- Tests danci:reviews_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP in
--- the search path.
+-- Tests danci:reviews_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP
+-- in the search path.
 
 BEGIN;
 
@@ -19,7 +19,9 @@ SELECT is_empty(
         WHERE mapping = 'reviews' AND (done_at IS NULL OR set_aside > 0) $$,
     'every chunk is done, and no row was set aside'
 );
-SELECT is_empty($$ SELECT FROM pgtandem.recheck WHERE mapping = 'reviews' $$, 'the queue is empty');
+SELECT is_empty(
+    $$ SELECT FROM pgtandem.recheck WHERE mapping = 'reviews' $$, 'the queue is empty'
+);
 SELECT is_empty(
     $$ SELECT FROM danci.word_learning_states
         WHERE next_review_date IS NULL AND last_review_date IS NOT NULL $$,

@@ -1,5 +1,5 @@
--- Tests danci:reviews_expand, right after it: nothing is mended yet. Changes nothing; needs pgTAP in
--- the search path.
+-- Tests danci:reviews_expand, right after it: nothing is mended yet. Changes nothing; needs pgTAP
+-- in the search path.
 
 BEGIN;
 

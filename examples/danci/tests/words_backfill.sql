@@ -1,5 +1,5 @@
--- Tests danci:words_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP in
--- the search path.
+-- Tests danci:words_backfill, right after it: the copy is complete. Changes nothing; needs pgTAP
+-- in the search path.
 
 BEGIN;
 
@@ -19,7 +19,9 @@ SELECT is_empty(
         WHERE mapping = 'words' AND (done_at IS NULL OR set_aside > 0) $$,
     'every chunk is done, and no row was set aside'
 );
-SELECT is_empty($$ SELECT FROM pgtandem.recheck WHERE mapping = 'words' $$, 'the queue is empty');
+SELECT is_empty(
+    $$ SELECT FROM pgtandem.recheck WHERE mapping = 'words' $$, 'the queue is empty'
+);
 SELECT is_empty(
     $$ SELECT user_id, word_id FROM danci.word_scores
        EXCEPT SELECT user_id, word_id FROM danci.word_learning_states $$,

@@ -22,12 +22,12 @@ INSERT INTO danci.users (id, name) VALUES ('00000000-0000-4000-8000-000000000001
 INSERT INTO danci.word_scores (user_id, word_id)
 SELECT '00000000-0000-4000-8000-000000000001', n FROM generate_series(1, 4) AS n;
 INSERT INTO danci.answer_records (id, user_id, word_id, is_correct, "timestamp")
-SELECT -n, '00000000-0000-4000-8000-000000000001', 1 + n / 10, n <> 3,
+SELECT -n, '00000000-0000-4000-8000-000000000001'::uuid, 1 + n / 10, n <> 3,
        '2025-01-01'::timestamptz + n * interval '1 day'
   FROM generate_series(1, 19) AS n
  WHERE n < 4 OR n > 9
 UNION ALL
-SELECT -20, '00000000-0000-4000-8000-000000000001', 4, true, now();
+SELECT -20, '00000000-0000-4000-8000-000000000001'::uuid, 4, true, now();
 SELECT results_eq(
     $$ SELECT word_id, mastery_level, review_count, interval_days, last_review_date,
               next_review_date - now()
