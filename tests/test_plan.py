@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
-from command_line import PGTANDEM, Gear, as_json, blocked, pgtandem
-from helpers import ROOT, environment, psql, sqitch
+from command_line import Gear
+from helpers import ROOT, sqitch
 from mappings import build, nasty, nasty_derived
 from pgtandem import preview, rehearsal
+from pgtandem.cli import cli
 from test_consistency import read
 from test_preflight import BAD, LEGACY, TAKES
 
 GEAR = ROOT / "examples" / "gear"
 FIGURES = ("create", "update", "leave")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the engine's own project; and no program is started for each call."""
+    monkeypatch.chdir(tmp_path)
+
+
+def pgtandem(*arguments: object, dsn: str, code: int = 0) -> tuple[str, str]:
+    """Run a command, insist on its exit status; what it wrote on stdout and stderr."""
+    done = CliRunner().invoke(cli, [*map(str, arguments), "--dsn", dsn])
+    assert done.exit_code == code, (done.stdout, done.stderr, done.exception)
+    return done.stdout, done.stderr
+
+
+def as_json(*arguments: object, dsn: str, code: int = 0) -> Any:
+    """The same with --json; the document."""
+    return json.loads(pgtandem(*arguments, "--json", dsn=dsn, code=code)[0])
 
 
 @pytest.fixture
@@ -223,7 +242,6 @@ def test_nasty(dsn: str, kind: str) -> None:
     assert {each: numbers(sampled)[each] for each in expected} == expected
     assert sampled["categories"] == document["categories"]
     assert "not asked for" in sampled["cost"]["unknown"]
-    pgtandem("plan", name, dsn=dsn)
 
 
 def test_the_bound_of_a_sample_holds(dsn: str) -> None:
@@ -397,67 +415,57 @@ def test_pauses_jobs_and_rates_are_in_the_time() -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, dsn: str) -> Path:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Sqitch project with two mappings, whose names are not in the order of its plan."""
     project = tmp_path / "shop"
     project.mkdir()
     (project / "sqitch.conf").write_text("[core]\n\tengine = pg\n")
-    (project / "sqitch.plan").write_text("%syntax-version=1.0.0\n%project=shop\n\n")
-    (project / "mappings").mkdir()
-    for name, legacy in (("takes", LEGACY), ("reviews", REVIEWS.replace("{rows}", "100"))):
-        text = TAKES if name == "takes" else REPAIR
-        (project / "mappings" / f"{name}.yml").write_text(text)
-        (project / "legacy.sql").write_text(legacy)
-        psql(project / "legacy.sql", dsn)
-    for name in ("takes", "reviews"):
-        in_project(dsn, project, "render", name)
+    (project / "sqitch.plan").write_text(
+        "%syntax-version=1.0.0\n%project=shop\n\n"
+        + "".join(
+            f"{name} 2026-01-01T00:00:00Z x <x@example.invalid> # x\n"
+            for name in ("tables", "takes_expand", "takes_sync", "later_expand", "reviews_expand")
+        )
+    )
+    monkeypatch.chdir(project)
     return project
 
 
-def in_project(dsn: str, project: Path, *arguments: object, code: int = 0) -> tuple[str, str]:
-    done = subprocess.run(
-        [PGTANDEM, *map(str, arguments)], cwd=project, env=environment(dsn), text=True, check=False,
-        capture_output=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
-
-
-def test_the_name_of_the_project(dsn: str, shop: Path, tmp_path: Path) -> None:
+def test_the_name_of_the_project(
+    dsn: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command in ("plan", "verify", "preflight"):
-        _, err = in_project(dsn, shop, command, "shop", code=2)
+        _, err = pgtandem(command, "shop", dsn=dsn, code=2)
         assert 'Error: No mapping of the project "shop" is deployed' in err
         assert "Hint: Deploy its expand changes: sqitch deploy\n" in err
-    for name in ("takes", "reviews"):
-        psql(shop / "deploy" / f"{name}_expand.sql", dsn)
-    found = json.loads(in_project(dsn, shop, "plan", "shop", "--json")[0])
+    build(dsn, TAKES, LEGACY, phases=("expand",))
+    build(dsn, REPAIR, REVIEWS.replace("{rows}", "100"), phases=("expand",))
+    found = as_json("plan", "shop", dsn=dsn)
     assert [each["mapping"] for each in found] == ["takes", "reviews"]
-    alone = json.loads(in_project(dsn, shop, "plan", "reviews", "--json")[0])
+    alone = as_json("plan", "reviews", dsn=dsn)
     for part in ("update", "categories", "hash"):
         assert alone[part] == found[1][part]
-    out, err = in_project(dsn, shop, "plan", "shop")
+    out, err = pgtandem("plan", "shop", dsn=dsn)
     assert out.index("takes: 3,000 rows of plain.old") < out.index("reviews: 100 rows of")
-    found = json.loads(in_project(dsn, shop, "preflight", "shop", "--json", code=1)[0])
+    found = as_json("preflight", "shop", dsn=dsn, code=1)
     assert [each["mapping"] for each in found] == ["takes", "reviews"]
-    out, _ = in_project(dsn, shop, "preflight", "shop", code=1)
+    out, _ = pgtandem("preflight", "shop", dsn=dsn, code=1)
     assert "\ntakes: fail (" in out
     report = tmp_path / "consistency-report.json"
-    found = json.loads(
-        in_project(dsn, shop, "verify", "shop", "--json", "--report", report, code=1)[0]
-    )
+    found = as_json("verify", "shop", "--report", report, dsn=dsn, code=1)
     assert [(each["mapping"], each["equal"]) for each in found] == [
         ("takes", False), ("reviews", False),
     ]  # fmt: skip
     assert [each["mapping"] for each in json.loads(report.read_text())] == ["takes", "reviews"]
     # The worst counts.
     Gear(dsn).rows("DELETE FROM plain.old")
-    out, _ = in_project(dsn, shop, "verify", "shop", code=1)
+    out, _ = pgtandem("verify", "shop", dsn=dsn, code=1)
     assert out.startswith("takes: equal. ")
     # A mapping of that name wins, and elsewhere the name is unknown.
     plan_file = shop / "sqitch.plan"
     plan_file.write_text(plan_file.read_text().replace("%project=shop", "%project=takes"))
-    assert json.loads(in_project(dsn, shop, "plan", "takes", "--json")[0])["mapping"] == "takes"
+    assert as_json("plan", "takes", dsn=dsn)["mapping"] == "takes"
+    monkeypatch.chdir(tmp_path)
     _, err = pgtandem("plan", "shop", dsn=dsn, code=2)
     assert 'No mapping named "shop" is deployed' in err
 
@@ -505,15 +513,6 @@ def test_a_rehearsal_and_what_is_shown_of_it(filled_dsn: str, gear: Gear, tmp_pa
     path.write_text("[{}]")
     _, err = pgtandem("plan", "gear", "--rehearsal", path, dsn=filled_dsn, code=2)
     assert f"Error: {path} is no rehearsal." in err
-
-
-def test_a_rehearsal_that_meets_a_lock(filled_dsn: str, gear: Gear) -> None:
-    sqitch("revert", "-y", "--to-change", "gear_expand", dsn=filled_dsn, project=GEAR)
-    with blocked(filled_dsn, "LOCK TABLE gear_ops.gear_items IN ROW EXCLUSIVE MODE"):
-        document = as_json("plan", "gear", "--project-dir", GEAR, "--no-cost", "--rehearse",
-                           "--yes", dsn=filled_dsn)  # fmt: skip
-    assert document["locks"][0]["state"] == "not rehearsed"
-    assert "lock" in document["locks"][0]["why"]
 
 
 BODY = "BEGIN ISOLATION LEVEL READ COMMITTED;\nSELECT 1;\n\nCOMMIT;\n"
