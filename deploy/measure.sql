@@ -43,7 +43,9 @@ BEGIN
         INTO v_found USING v_blocks, v_looked;
         rows := rows + v_found.mean * v_blocks;
         error := error + (1.96 * v_found.spread * v_blocks) ^ 2 / v_looked
-                         * (1 - v_looked::numeric / v_blocks);
+                         * (1 - v_looked::numeric / v_blocks)
+                 -- And the last block, which may be nearly empty.
+                 + CASE WHEN v_looked < v_blocks THEN v_found.mean ^ 2 ELSE 0 END;
     END LOOP;
     rows := round(rows);
     error := ceil(sqrt(error));
@@ -247,7 +249,7 @@ CREATE FUNCTION pgtandem.measure(
     p_chunks  integer DEFAULT 8,
     p_blocks  integer DEFAULT 32
 ) RETURNS TABLE (blocks bigint, rows bigint, seconds double precision, wal_bytes bigint,
-                 table_bytes bigint, index_bytes bigint, strategy text)
+                 table_bytes bigint, index_bytes bigint, strategy text, failure text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '1s'
@@ -315,6 +317,9 @@ BEGIN
             EXCEPTION
                 WHEN OTHERS THEN
                     GET STACKED DIAGNOSTICS v_failure = MESSAGE_TEXT, v_state = RETURNED_SQLSTATE;
+                    v_failure := format('%s: %s', v_state, v_failure);
+                    v_found := v_found || jsonb_build_object(
+                        'blocks', v_range.last_block - v_range.first_block, 'failure', v_failure);
             END;
         END LOOP;
         v_is_done := true;
@@ -325,24 +330,25 @@ BEGIN
                 RAISE;
             END IF;
     END;
-    IF v_failure IS NOT NULL AND cardinality(v_found) = 0 THEN
+    IF v_failure IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(v_found) AS f
+                                             WHERE (f ->> 'rows')::bigint > 0) THEN
         RAISE EXCEPTION 'the copy of mapping "%" cannot be measured', p_mapping
             USING ERRCODE = 'TD065',
-                  DETAIL = format('%s: %s', v_state, v_failure),
+                  DETAIL = v_failure,
                   HINT = 'A backfill would set such rows aside: see pgtandem preflight.';
     END IF;
     RETURN QUERY
     SELECT x.* FROM unnest(v_found) AS f,
          jsonb_to_record(f) AS x (blocks bigint, rows bigint, seconds double precision,
                                   wal_bytes bigint, table_bytes bigint, index_bytes bigint,
-                                  strategy text);
+                                  strategy text, failure text);
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.measure(text, integer, integer) IS
     'Copies p_chunks ranges of p_blocks blocks, chosen at random among what a backfill has still '
     'to copy, into scratch tables like the target, and undoes it: blocks, rows written, seconds, '
     'WAL (NULL: wal_level is minimal) and growth of each. Writes as much WAL as it says, and twice '
-    'that for the scratch tables; nothing else stays. Ranges with rows that fail are left out. '
-    'TD001, TD065.';
+    'that for the scratch tables; nothing else stays. failure: why a range could not be copied. TD001, '
+    'TD065 where none could.';
 
 COMMIT;

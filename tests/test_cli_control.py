@@ -111,6 +111,21 @@ def test_gate_goes_on_holds_and_rolls_back(filled_dsn, gear):
     assert document["verdict"] == "hold"
 
 
+@pytest.mark.parametrize(
+    ("affected", "verdict", "advice"),
+    [(1, "go on", None), (3, "hold", "reduce: fewer users"), (11, "roll back", "roll back at onc")],
+)
+def test_the_decision_tree(filled_dsn, gear, affected, verdict, advice):
+    tree = '{"signals": {"affected_percent": {"hold": 1, "roll_back": 10}}}'
+    gear.rows("UPDATE pgtandem.mapping SET settings = jsonb_set(settings, '{gate}', %s)", tree)
+    out, _ = pgtandem(
+        "gate", "gear", "--signal", f"affected_percent={affected}", dsn=filled_dsn,
+        code=int(verdict != "go on"),
+    )  # fmt: skip
+    assert f"\ngear: {verdict} (not judged: " in out
+    assert ("To do:\n  affected_percent  " + (advice or "") in out) == bool(advice)
+
+
 @pytest.mark.both
 def test_contract_conditions_and_an_override(filled_dsn, gear):
     document = as_json("gate", "gear", "--contract", dsn=filled_dsn, code=1)

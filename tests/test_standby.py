@@ -65,6 +65,15 @@ def test_verify_on_a_standby(pair: Pair, jobs: int) -> None:
 def test_a_sample_on_a_standby(pair: Pair) -> None:
     document = as_json("verify", "gear", "--sample", 100, dsn=pair.standby)
     assert document["source_rows"] == document["target_rows"] == 100
+    # A plan counts there, too; what takes scratch tables is unknown, and not made up.
+    pair.there.rows("UPDATE pgtandem.mapping SET copy_state = 'open'")
+    pair.catch_up()
+    document = as_json("plan", "gear", dsn=pair.standby)
+    assert document["leave"] == {"rows": 3000, "at_least": 3000, "at_most": 3000}
+    for part in ("cost", "failing"):
+        assert document[part] == {
+            "unknown": "cannot execute CREATE TABLE in a read-only transaction."
+        }
 
 
 def test_the_other_commands_on_a_standby(pair: Pair) -> None:

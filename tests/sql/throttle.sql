@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(13);
+SELECT plan(18);
 
 SELECT pgtandem.register_mapping('shop', repeat('a', 64), 'pgtandem.event', 'pgtandem.event',
                                  ARRAY['id'], '{}', '0.1.0');
@@ -47,6 +47,20 @@ SELECT is(
                      20 * 1024 * 1024),
     'WAL rate 40 MB/s, limit 10 MB/s: 1.5', 'which counts more than the pause'
 );
+
+-- _is_large
+CREATE TEMPORARY TABLE large AS SELECT 1::smallint AS one FROM generate_series(1, 1000100);
+ANALYZE large;
+SELECT ok(pgtandem._is_large('pg_temp.large'), 'over a million rows');
+SELECT ok(NOT pgtandem._is_large('pgtandem.event'), 'not so many');
+UPDATE pgtandem.mapping SET source = 'pg_temp.large' WHERE name = 'shop';
+SELECT is(pg_temp.throttle('{}', 0.2, 1e9), 'the pause between chunks: 0.02',
+          'a tenth of the chunk''s time');
+SELECT is(pg_temp.throttle('{"backfill": {"pause": "0s"}}', 0.2, 1e9), '0', 'but not if told');
+SELECT is(pg_temp.throttle('{"backfill": {"pause": "50ms"}}', 0.2, 0),
+          'the pause between chunks: 0.05', 'or told otherwise');
+UPDATE pgtandem.mapping SET source = target WHERE name = 'shop';
+
 UPDATE pgtandem.mapping SET paused_by = 'Ana' WHERE name = 'shop';
 SELECT is(pg_temp.throttle('{}', 0.2, 0), 'paused by Ana: 0.5', 'somebody paused it');
 SELECT is(

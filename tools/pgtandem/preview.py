@@ -155,6 +155,7 @@ class Cost:
         index_bytes: of its indexes.
         foreign_keys: of the target, which are not in it.
         triggers: of the target, likewise.
+        failed_ranges: ranges of the sample with rows that fail, which are not in it either.
     """
 
     blocks: int
@@ -170,6 +171,7 @@ class Cost:
     index_bytes: Estimate
     foreign_keys: int
     triggers: int
+    failed_ranges: int = 0
 
 
 @dataclass
@@ -183,6 +185,8 @@ class Preview:
         fit_unknown: why not.
         cost: what it will take; None where it could not be measured.
         cost_unknown: why not.
+        failing: how many of all rows would fail; None: unknown.
+        reasons: why, and how many of all that would be.
     """
 
     start: dict[str, Any]
@@ -191,7 +195,8 @@ class Preview:
     fit_unknown: str | None
     cost: Cost | None
     cost_unknown: str | None
-    failing: list[dict[str, Any]] = field(default_factory=list)
+    failing: Figure | None = None
+    reasons: list[dict[str, Any]] = field(default_factory=list)
 
 
 def look(
@@ -253,7 +258,11 @@ def look(
         made.fit_unknown = fits
     else:
         made.fit = fits[0]
-        made.failing = _failing(fits[0], rows)
+        whole = Sample(fits[0]["tried"], max(rows.source.rows, fits[0]["tried"]), 0)
+        made.failing = whole.figure(fits[0]["failing"])
+        if fits[0]["stopped"]:
+            made.failing = Figure(made.failing.rows, fits[0]["failing"], whole.total)
+        made.reasons = _reasons(fits[0], whole)
     if isinstance(measured, str):
         made.cost_unknown = measured
     else:
@@ -391,9 +400,8 @@ def _rows(
     )
 
 
-def _failing(fit: Mapping[str, Any], rows: Rows) -> list[dict[str, Any]]:
+def _reasons(fit: Mapping[str, Any], whole: Sample) -> list[dict[str, Any]]:
     """The reasons why images fail, each with how many rows that would be of all."""
-    whole = Sample(fit["tried"], max(rows.source.rows, fit["tried"]), 0)
     return [
         {
             "sqlstate": each["sqlstate"], "message": each["message"], "place": each["place"],
@@ -425,6 +433,8 @@ def cost(
     if not measured:
         nothing = Estimate(0.0, 0.0)
         return Cost(0, 0, 0, 0, jobs, nothing, 0.0, nothing, 0.0, nothing, nothing, 0, 0)
+    failed = sum(row["failure"] is not None for row in measured)
+    measured = [row for row in measured if row["failure"] is None]
     looked = sum(row["blocks"] for row in measured)
     blocks = max(int(start["blocks"]), looked)
     copying = _extrapolated(measured, "seconds", blocks)
@@ -464,4 +474,5 @@ def cost(
         index_bytes=index,
         foreign_keys=start["foreign_keys"],
         triggers=start["triggers"],
+        failed_ranges=failed,
     )

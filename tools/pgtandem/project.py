@@ -135,6 +135,8 @@ class Project:
 
 def name_of(directory: Path) -> str | None:
     """The name of the Sqitch project in a directory; None where there is none."""
+    if not any((directory / name).is_file() for name in ("sqitch.conf", "sqitch.plan")):
+        return None  # without asking Sqitch, which takes its time
     try:
         return find(directory).name
     except PgtandemError:

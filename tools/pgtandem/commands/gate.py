@@ -17,6 +17,11 @@ TO_DO = {
     "sequence_behind": "let the new table draw from the sequence of the old one, or set its own"
     " higher: docs/operations.md, Sequences",
 }
+# What a figure that the caller gave asks for.
+BY_VERDICT = {
+    "hold": "reduce: fewer users on the new side, and look for the cause: docs/runbook.md, Reduce",
+    "roll back": "roll back at once: docs/runbook.md, Roll back",
+}
 
 
 def _figure(row: dict[str, object]) -> str:
@@ -48,7 +53,11 @@ def _cutover(
             ("verdict", "condition", "figure", "judged by"),
             ((row["verdict"], row["name"], _figure(row), _judged_by(row)) for row in rows),
         )
-        output.print_to_do([(each, words) for each, words in TO_DO.items() if each in holding])
+        asked = [row for row in rows if row["name"] in signals and row["verdict"] in BY_VERDICT]
+        output.print_to_do(
+            [(each, words) for each, words in TO_DO.items() if each in holding]
+            + [(str(row["name"]), BY_VERDICT[row["verdict"]]) for row in asked]
+        )
         if not verdicts - {NOT_JUDGED}:
             output.print_to_do([("nothing is judged", "set thresholds under gate in the mapping")])
         note = f" (not judged: {', '.join(unjudged)})" if unjudged else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ def _number(figure: preview.Figure) -> str:
     if figure.is_exact:
         return f"{figure.rows:,}"
     return f"about {figure.rows:,} ({figure.at_least:,} to {figure.at_most:,})"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.2f} s" if seconds < 120 else str(timedelta(seconds=round(seconds)))
 
 
 def _size(estimate: preview.Estimate) -> str:
@@ -84,8 +89,11 @@ def _show_failing(made: preview.Preview) -> None:
         return
     fit = made.fit
     more = "at least " if fit["stopped"] else ""
-    output.say(f"Would fail: {more}{fit['failing']:,} of {fit['tried']:,} rows tried.")
-    if made.failing:
+    of_all = ""
+    if made.failing is not None and not made.failing.is_exact:
+        of_all = f"; of all {_number(made.failing)}, by 95 %"
+    output.say(f"Would fail: {more}{fit['failing']:,} of {fit['tried']:,} rows tried{of_all}.")
+    if made.reasons:
         output.print_table(
             ("rows", "for example", "why"),
             (
@@ -94,7 +102,7 @@ def _show_failing(made: preview.Preview) -> None:
                     f"{each['sqlstate']} {each['message']}"
                     + (f" ({each['place']})" if each["place"] else ""),
                 )
-                for each in made.failing
+                for each in made.reasons
             ),
         )  # fmt: skip
     if fit["duplicates"]:
@@ -105,10 +113,10 @@ def _show_failing(made: preview.Preview) -> None:
 
 def _cost_lines(cost: preview.Cost) -> Iterator[tuple[str, str]]:
     yield "chunks", f"{cost.chunks:,} of about {cost.chunk_blocks:,} blocks; {cost.blocks:,} in all"
-    error = "" if not cost.seconds.error else f" ± {cost.seconds.error:,.1f}"
-    pauses = f", {cost.pause_seconds:,.1f} of it pauses" if cost.pause_seconds else ""
+    error = "" if not cost.seconds.error else f" ± {_time(cost.seconds.error)}"
+    pauses = f", {_time(cost.pause_seconds)} of it pauses" if cost.pause_seconds else ""
     jobs = output.counted(cost.jobs, "session", "sessions")
-    yield "time", f"{cost.seconds.estimate:,.1f} s{error} with {jobs}{pauses}, at best"
+    yield "time", f"{_time(cost.seconds.estimate)}{error} with {jobs}{pauses}, at best"
     if cost.wal_bytes is None or cost.wal_bytes_most is None:
         yield "WAL", "unknown: wal_level is minimal"
     else:
@@ -118,12 +126,14 @@ def _cost_lines(cost: preview.Cost) -> Iterator[tuple[str, str]]:
     without = [
         output.counted(count, one, more)
         for count, one, more in (
-            (cost.foreign_keys, "foreign key", "foreign keys"),
-            (cost.triggers, "trigger", "triggers"),
+            (cost.foreign_keys, "foreign key of the target", "foreign keys of the target"),
+            (cost.triggers, "trigger of its own", "triggers of its own"),
         )
         if count
     ]
-    note = f"; not in it: {' and '.join(without)} of the target" if without else ""
+    if cost.failed_ranges:
+        without.append(output.counted(cost.failed_ranges, "range", "ranges") + " with bad rows")
+    note = f"; not in it: {', '.join(without)}" if without else ""
     yield "measured", f"on {cost.sampled_blocks:,} blocks{note}"
 
 
@@ -152,7 +162,7 @@ def _held(step: rehearsal.Step) -> str:
 def _show_locks(name: str, steps: Sequence[rehearsal.Step] | None) -> None:
     output.say("")
     if steps is None:
-        output.say("Locks: there is no Sqitch project here (--project-dir), so no script to read.")
+        output.say(f"Locks: {name} is not in the plan of a Sqitch project here (--project-dir).")
         return
     if not steps:
         output.say("Locks: no step is left to deploy.")
@@ -184,7 +194,8 @@ def document(
     if fit is not None:
         failing = {
             "tried": fit["tried"], "seen": fit["failing"], "stopped": fit["stopped"],
-            "reasons": made.failing, "duplicates": fit["duplicates"], "orphans": fit["orphans"],
+            "rows": None if made.failing is None else _figures(made.failing),
+            "reasons": made.reasons, "duplicates": fit["duplicates"], "orphans": fit["orphans"],
         }  # fmt: skip
     return {
         "mapping": mapping.name, "hash": start["hash"], "phase": mapping.phase,
@@ -320,7 +331,7 @@ def command(
                     functools.partial(meter.show, None),
                 )  # fmt: skip
                 steps = None
-                if where is not None:
+                if where is not None and f"{mapping.name}_expand" in where.changes():
                     steps = rehearsal.steps(where, mapping, made.start["indexes"])
                     steps = rehearsal.joined(steps, mapping.name, known)
                 if rehearse and where is not None and steps is not None:
