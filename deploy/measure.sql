@@ -244,24 +244,63 @@ COMMENT ON FUNCTION pgtandem._measure_fill(text, regclass, tid, tid) IS
     'Fills the scratch tables with the rows of a range of the source, and with what the target has '
     'of them; returns the strategy with which a chunk of them would be copied.';
 
+CREATE FUNCTION pgtandem._measure_undo(p_mapping text, p_rows bigint, p_updated bigint)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_table text := format('%I.measured_pre_image', 'pgtandem_' || p_mapping);
+    v_size  bigint;
+    v_found jsonb;
+BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    IF to_regclass(v_table) IS NULL THEN
+        EXECUTE format('CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, '
+                       'key jsonb, layout integer, before text, after bytea)', v_table);
+        EXECUTE format('CREATE INDEX ON %s USING hash (key)', v_table);
+    END IF;
+    v_size := pg_total_relation_size(v_table);
+    EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) '
+                   'INSERT INTO %s (key, layout, before, after) SELECT jsonb_build_array(%s), 1, '
+                   'CASE WHEN row_number() OVER () <= %s THEN t::text END, '
+                   'sha256(convert_to(t::text, ''UTF8'')) FROM %I.measured_target AS t LIMIT %s',
+                   v_table, (SELECT string_agg(format('t.%I', k), ', ')
+                             FROM unnest((pgtandem.mapping_of(p_mapping)).key) AS k),
+                   p_updated, 'pgtandem_' || p_mapping, p_rows)
+    INTO v_found;
+    RETURN jsonb_build_object('seconds', (v_found -> 0 ->> 'Execution Time')::float8 / 1000,
+                              'wal_bytes', v_found #> '{0,Plan,WAL Bytes}',
+                              'undo_bytes', pg_total_relation_size(v_table) - v_size);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._measure_undo(text, bigint, bigint) IS
+    'What it takes to store the pre-images of so many rows, of which so many were there before: '
+    'seconds, wal_bytes, undo_bytes.';
+
 CREATE FUNCTION pgtandem.measure(
     p_mapping text,
     p_chunks  integer DEFAULT 8,
     p_blocks  integer DEFAULT 32
 ) RETURNS TABLE (blocks bigint, rows bigint, seconds double precision, wal_bytes bigint,
-                 table_bytes bigint, index_bytes bigint, strategy text, failure text)
+                 table_bytes bigint, index_bytes bigint, undo_bytes bigint, strategy text,
+                 failure text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '1s'
 AS $$
 DECLARE
     v_in_place boolean := (SELECT m.source = m.target FROM pgtandem.mapping_of(p_mapping) AS m);
+    v_stored   boolean := coalesce(((pgtandem.mapping_of(p_mapping)).settings
+                                    #> '{backfill,undo}')::boolean, false);
     v_schema   text := format('%I', 'pgtandem_' || p_mapping);
     v_target   regclass;
     v_range    record;
     v_first    bigint;
     v_reading  jsonb;
     v_writing  jsonb;
+    v_undo     jsonb;
+    v_updated  bigint;
     v_is_done  boolean := false;
     v_failure  text;
     v_state    text;
@@ -294,8 +333,8 @@ BEGIN
                                                    v_range.high);
                 table_bytes := pg_table_size(v_target);
                 index_bytes := pg_indexes_size(v_target);
-                rows := pg_stat_get_xact_tuples_inserted(v_target)
-                        + pg_stat_get_xact_tuples_updated(v_target);
+                v_updated := pg_stat_get_xact_tuples_updated(v_target);
+                rows := pg_stat_get_xact_tuples_inserted(v_target) + v_updated;
                 EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) '
                                'SELECT %s.measure_chunk(%L::regclass, %s, 4294967295, %L)',
                                v_schema,
@@ -303,17 +342,24 @@ BEGIN
                                     ELSE to_regclass(v_schema || '.measured_source') END,
                                v_first, strategy)
                 INTO v_writing;
+                v_updated := pg_stat_get_xact_tuples_updated(v_target) - v_updated;
+                rows := pg_stat_get_xact_tuples_inserted(v_target)
+                        + pg_stat_get_xact_tuples_updated(v_target) - rows;
+                table_bytes := pg_table_size(v_target) - table_bytes;
+                index_bytes := pg_indexes_size(v_target) - index_bytes;
+                v_undo := CASE WHEN v_stored THEN pgtandem._measure_undo(p_mapping, rows, v_updated)
+                               END;
                 v_found := v_found || jsonb_build_object(
                     'blocks', v_range.last_block - v_range.first_block,
-                    'rows', pg_stat_get_xact_tuples_inserted(v_target)
-                            + pg_stat_get_xact_tuples_updated(v_target) - rows,
+                    'rows', rows,
                     'seconds', ((v_reading -> 0 ->> 'Execution Time')::double precision
-                                + (v_writing -> 0 ->> 'Execution Time')::double precision) / 1000,
+                                + (v_writing -> 0 ->> 'Execution Time')::double precision) / 1000
+                               + coalesce((v_undo ->> 'seconds')::double precision, 0),
                     'wal_bytes', CASE WHEN current_setting('wal_level') <> 'minimal'
-                                      THEN v_writing #> '{0,Plan,WAL Bytes}' END,
-                    'table_bytes', pg_table_size(v_target) - table_bytes,
-                    'index_bytes', pg_indexes_size(v_target) - index_bytes,
-                    'strategy', strategy);
+                                      THEN (v_writing #>> '{0,Plan,WAL Bytes}')::bigint
+                                           + coalesce((v_undo ->> 'wal_bytes')::bigint, 0) END,
+                    'table_bytes', table_bytes, 'index_bytes', index_bytes,
+                    'undo_bytes', coalesce(v_undo -> 'undo_bytes', '0'), 'strategy', strategy);
             EXCEPTION
                 WHEN OTHERS THEN
                     GET STACKED DIAGNOSTICS v_failure = MESSAGE_TEXT, v_state = RETURNED_SQLSTATE;
@@ -337,18 +383,17 @@ BEGIN
                   DETAIL = v_failure,
                   HINT = 'A backfill would set such rows aside: see pgtandem preflight.';
     END IF;
-    RETURN QUERY
-    SELECT x.* FROM unnest(v_found) AS f,
+    RETURN QUERY SELECT x.* FROM unnest(v_found) AS f,
          jsonb_to_record(f) AS x (blocks bigint, rows bigint, seconds double precision,
                                   wal_bytes bigint, table_bytes bigint, index_bytes bigint,
-                                  strategy text, failure text);
+                                  undo_bytes bigint, strategy text, failure text);
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.measure(text, integer, integer) IS
     'Copies p_chunks ranges of p_blocks blocks, chosen at random among what a backfill has still '
     'to copy, into scratch tables like the target, and undoes it: blocks, rows written, seconds, '
-    'WAL (NULL: wal_level is minimal) and growth of each. Writes as much WAL as it says, and twice '
-    'that for the scratch tables; nothing else stays. failure: why a range could not be copied. TD001, '
-    'TD065 where none could.';
+    'WAL (NULL: wal_level is minimal) and growth of each; undo_bytes: of the pre-images. Writes as '
+    'much WAL as it says, and twice that for the scratch tables; nothing else stays. failure: why '
+    'a range could not be copied. TD001, TD065 where none could.';
 
 COMMIT;

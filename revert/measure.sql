@@ -10,6 +10,7 @@ SELECT to_regprocedure('pgtandem.measure(text, integer, integer)') IS NULL AS do
 BEGIN;
 
 DROP FUNCTION pgtandem.measure(text, integer, integer);
+DROP FUNCTION pgtandem._measure_undo(text, bigint, bigint);
 DROP FUNCTION pgtandem._measure_fill(text, regclass, tid, tid);
 DROP FUNCTION pgtandem._measure_tables(text);
 DROP FUNCTION pgtandem._measure_ranges(text, integer, integer);

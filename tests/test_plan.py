@@ -378,6 +378,9 @@ def test_the_estimate_is_what_the_backfill_takes(dsn: str, kind: str, as_user: A
     else:
         assert wal / 1.5 < cost["wal_bytes"]["estimate"] < wal * 1.5
     assert disk / 1.5 < estimated < disk * 1.5
+    stored = rows.value("SELECT coalesce(pgtandem.pre_image_size(%s), 0)", name)
+    assert stored / 1.5 <= cost["undo_bytes"]["estimate"] <= stored * 1.5
+    assert (stored > 0) == (kind != "copy")
     chunks = rows.value("SELECT count(*) FROM pgtandem.chunk WHERE mapping = %s", name)
     assert cost["chunks"] <= chunks + 5
 
@@ -385,7 +388,7 @@ def test_the_estimate_is_what_the_backfill_takes(dsn: str, kind: str, as_user: A
 def test_pauses_jobs_and_rates_are_in_the_time() -> None:
     measured = [
         {"blocks": 32, "rows": 2000, "seconds": 0.1, "wal_bytes": 10**6, "table_bytes": 8192,
-         "index_bytes": 8192, "strategy": "insert", "failure": None}
+         "index_bytes": 8192, "undo_bytes": 0, "strategy": "insert", "failure": None}
     ] * 8  # fmt: skip
     start: dict[str, Any] = {
         "blocks": 32000, "chunk_time": 0.2, "pause": None, "is_large": False, "max_wal_rate": None,

@@ -153,6 +153,7 @@ class Cost:
         wal_bytes_most: with the images of whole pages that follow a checkpoint.
         table_bytes: growth of the target.
         index_bytes: of its indexes.
+        undo_bytes: of the pre-images that an undo needs; 0 where none are stored.
         foreign_keys: of the target, which are not in it.
         triggers: of the target, likewise.
         failed_ranges: ranges of the sample with rows that fail, which are not in it either.
@@ -169,6 +170,7 @@ class Cost:
     wal_bytes_most: float | None
     table_bytes: Estimate
     index_bytes: Estimate
+    undo_bytes: Estimate
     foreign_keys: int
     triggers: int
     failed_ranges: int = 0
@@ -432,7 +434,7 @@ def cost(
     """What is left to copy will take, by what some ranges of it took."""
     if not measured:
         nothing = Estimate(0.0, 0.0)
-        return Cost(0, 0, 0, 0, jobs, nothing, 0.0, nothing, 0.0, nothing, nothing, 0, 0)
+        return Cost(0, 0, 0, 0, jobs, nothing, 0.0, nothing, 0.0, nothing, nothing, nothing, 0, 0)
     failed = sum(row["failure"] is not None for row in measured)
     measured = [row for row in measured if row["failure"] is None]
     looked = sum(row["blocks"] for row in measured)
@@ -472,6 +474,7 @@ def cost(
         wal_bytes_most=most,
         table_bytes=_extrapolated(measured, "table_bytes", blocks),
         index_bytes=index,
+        undo_bytes=_extrapolated(measured, "undo_bytes", blocks),
         foreign_keys=start["foreign_keys"],
         triggers=start["triggers"],
         failed_ranges=failed,

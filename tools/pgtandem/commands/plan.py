@@ -122,7 +122,8 @@ def _cost_lines(cost: preview.Cost) -> Iterator[tuple[str, str]]:
     else:
         most = filesize.decimal(round(cost.wal_bytes_most))
         yield "WAL", f"{_size(cost.wal_bytes)}; up to {most} where checkpoints fall within"
-    yield "disk", f"table {_size(cost.table_bytes)}, indexes {_size(cost.index_bytes)}"
+    stored = f", pre-images {_size(cost.undo_bytes)}" if cost.undo_bytes.estimate else ""
+    yield "disk", f"table {_size(cost.table_bytes)}, indexes {_size(cost.index_bytes)}{stored}"
     without = [
         output.counted(count, one, more)
         for count, one, more in (
