@@ -12,7 +12,7 @@ BEGIN;
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION pgtandem.mongo_id(p_id text) RETURNS uuid
+CREATE FUNCTION pgtandem.mongo_id_uuid(p_id text) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -23,7 +23,7 @@ AS $$
     FROM (SELECT left(encode(sha256(decode('3c9d1b527f0e4e0a9a6451f2c8d7b0e6', 'hex')
                                     || convert_to(p_id, 'UTF8')), 'hex'), 32) AS hex) AS h
 $$;
-COMMENT ON FUNCTION pgtandem.mongo_id(text) IS
+COMMENT ON FUNCTION pgtandem.mongo_id_uuid(text) IS
     'A UUID that follows from an _id, given as the staging table has it (canonical Extended JSON): '
     'the same at each import. Version 8, of the SHA-256 of the namespace '
     '3c9d1b52-7f0e-4e0a-9a64-51f2c8d7b0e6 and the text. NULL for NULL.';
@@ -104,6 +104,15 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.mongo_number(double precision) IS
     'A number as relaxed Extended JSON: bare, but for NaN, the infinities and -0. NULL for NULL.';
+
+CREATE FUNCTION pgtandem.mongo_number(p_value numeric) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN p_value IN ('NaN', 'Infinity', '-Infinity')
+                THEN jsonb_build_object('$numberDouble', p_value::text)
+                ELSE to_jsonb(p_value) END;
+END;
+COMMENT ON FUNCTION pgtandem.mongo_number(numeric) IS 'The same of a numeric.';
 
 CREATE FUNCTION pgtandem.mongo_binary(p_value bytea, p_subtype text DEFAULT '00') RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
@@ -276,8 +285,8 @@ BEGIN
         IF NOT p_read ? v_key OR v_kind NOT IN ('object', 'null') THEN
             RETURN NEXT v_name;
         ELSIF v_kind = 'object' THEN
-            RETURN QUERY SELECT v_name || '.' || u.path
-                         FROM pgtandem.mongo_unread(p_document -> v_key, p_read -> v_key) AS u (path);
+            RETURN QUERY SELECT v_name || '.' || path
+                         FROM pgtandem.mongo_unread(p_document -> v_key, p_read -> v_key) AS path;
         END IF;
     END LOOP;
 END;

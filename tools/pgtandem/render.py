@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from jinja2.ext import Extension
 
-from pgtandem import __version__, documents, joins, paths, sqltext
+from pgtandem import __version__, documents, fields, joins, paths, sqltext
 from pgtandem.derived import touched
 from pgtandem.fold import fold
 from pgtandem.model import Column, Document
@@ -33,6 +33,7 @@ BY_COLUMNS = ("pgtandem:columns",)  # which a contract on columns requires besid
 TRIGGERS = ("write", "update", "moved", "truncate")  # on the source; "keep", too, in place
 REWORK_REQUIRES = ("pgtandem:rework",)
 PATH_REQUIRES = ("pgtandem:document",)
+DOCUMENT_REQUIRES = ("pgtandem:mongo_document",)
 NOTES = {
     "expand": "what the target should hold, and the comparison",
     "sync": "triggers that keep both sides equal",
@@ -409,6 +410,8 @@ class Context:
         self.generated_array = sqltext.text_array(list(document.contract.generated))
 
         self.indexes = _sql_indexes(mapping)
+        self.checks = mapping.checks
+        self._name_view(document)
         self._name_leaving(mapping)
 
         self.key_array = sqltext.text_array(document.key)
@@ -419,7 +422,7 @@ class Context:
     def _name_kind(self, mapping: Mapping) -> None:
         document = mapping.document
         source, target = document.source, document.target
-        self.filter = sqltext.closed(source.filter) if source.filter else None
+        self.filter = fields.row_filter(document)
         self.target_filter = sqltext.closed(target.filter) if target.filter else None
         self.truncate = document.sync.truncate
         self.lock_timeout = document.sync.lock_timeout.replace(" ", "")
@@ -450,6 +453,12 @@ class Context:
             f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
+
+    def _name_view(self, document: Document) -> None:
+        view = document.document.view if document.document else None
+        self.old_view = sqltext.qualified(view) if view else None
+        self.old_id = sqltext.ident(fields.id_column(document)) if view else ""
+        self.old_document = fields.old_document(document) if view else ""
 
     def _name_leaving(self, mapping: Mapping) -> None:
         columns = mapping.document.contract.columns or []
@@ -970,6 +979,7 @@ def phases(mapping: Mapping) -> tuple[str, ...]:
     """The phases a mapping has: contract only where a view can stand for the source."""
     sync = mapping.document.sync
     own = mapping.in_place or mapping.derived or sync.mode == "queued" or sync.ways == "none"
+    own = own or mapping.document.document is not None
     without = {
         "index": not mapping.document.indexes,
         "contract": own or not all(column.plain for column in mapping.key_columns),
@@ -987,4 +997,6 @@ def requires(mapping: Mapping, phase: str, reworked: bool = False) -> list[str]:
     engine += BY_COLUMNS if phase == "contract" and mapping.document.contract.columns else ()
     if phase == "expand" and any(c.path for c in mapping.columns):
         engine.extend(PATH_REQUIRES)
+    if phase == "expand" and mapping.document.document:
+        engine.extend(DOCUMENT_REQUIRES)
     return [*own, *previous, *engine]

@@ -8,21 +8,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
-from pgtandem import derived, documents, sqltext
+from pgtandem import derived, documents, fields, sqltext
 from pgtandem.derived import CONTROL, TYPE
 from pgtandem.errors import PgtandemError
 from pgtandem.mistakes import Mistakes, nearest
-from pgtandem.model import Column, ColumnForm, Document
+from pgtandem.model import Column, ColumnForm, Document, DocumentField
 
 # Sections that say nothing about what a row of the target should be.
-UNHASHED = {"areas", "backfill", "indexes", "gate", "contract"}
+UNHASHED = {"areas", "backfill", "checks", "indexes", "gate", "contract"}
 # Variables of the rendered functions: a column of that name would be read in their place.
 OURS = re.compile(
     r"v_(key\d+|old|new|op|was|in|empty|kept|found|depth|state|sqlstate|message|result|rows)"
@@ -74,6 +74,11 @@ class Mapping:
         """How many of the key's columns say which rows of the target are settled at once."""
         return len(derived.owners(self.document, self.key_columns))
 
+    @property
+    def checks(self) -> dict[str, str]:
+        """What verify looks for beside: its own, then those that a document section brings."""
+        return self.document.checks | fields.given_checks(self.document)
+
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
         sections = {"sync", "backfill", "gate", "contract"}
@@ -82,6 +87,8 @@ class Mapping:
             settings["areas"] = [{"area": n, "columns": c} for n, c in self.areas.items()]
         if self.document.rows:
             settings["unit"] = self.unit
+        if self.checks:
+            settings["checks"] = list(self.checks)
         return settings
 
 
@@ -133,8 +140,10 @@ def load(path: Path) -> Mapping:
     _check_trigger(document, mistakes)
     _check_indexes(document, mistakes)
     _check_expressions(document, mistakes)
+    _check_checks(document, mistakes)
     mistakes.stop_if_any()
-    columns = tuple(_columns(document, mistakes))
+    columns = (*_columns(document, mistakes), *fields.columns(document, mistakes))
+    mistakes.stop_if_any()
     _check(document, columns, mistakes)
     derived.check_joins(document, mistakes)
     derived.check_members(document, mistakes)
@@ -198,7 +207,9 @@ def _add_invalid(
 ) -> None:
     # A union reports its branches as steps of the location; they are not in the file.
     steps = tuple(
-        s for s in location if s not in {"ColumnForm", "constrained-str", "dict[str,str]"}
+        s
+        for s in location
+        if s not in {"ColumnForm", "DocumentField", "constrained-str", "dict[str,str]"}
     )
     steps = tuple(s for s in steps if not (isinstance(s, str) and ("[" in s or "literal" in s)))
     name = ".".join(str(step) for step in steps) or "the file"
@@ -206,10 +217,9 @@ def _add_invalid(
         model: Any = Document
         for step in steps[:-1]:
             field = model.model_fields.get(str(step)) if model else None
-            model = (
-                field.annotation if field and hasattr(field.annotation, "model_fields") else None
-            )
-        valid = [f.alias or n for n, f in (model or ColumnForm).model_fields.items()]
+            model = _section(field.annotation) if field else None
+        form = DocumentField if steps[0] == "document" else ColumnForm
+        valid = [f.alias or n for n, f in (model or form).model_fields.items()]
         message = f"there is no such key{nearest(str(steps[-1]), valid)}"
     elif kind == "missing":
         message = "is missing"
@@ -221,6 +231,12 @@ def _add_invalid(
     elif kind in KINDS:
         message = f"should be {KINDS[kind]}"
     mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
+
+
+def _section(annotation: Any) -> Any:
+    """The model of a section that may be left out or not; None where it is no section."""
+    models = [a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")]
+    return models[0] if models else None
 
 
 def _check_names(document: Document, mistakes: Mistakes) -> None:
@@ -268,6 +284,16 @@ def _check_indexes(document: Document, mistakes: Mistakes) -> None:
             mistakes.add((*where, "on"), f"indexes.{name}.on: write it in parentheses")
         if index.query and not re.match(r"(?i)(select|with)\b", index.query):
             mistakes.add((*where, "query"), f"indexes.{name}.query: it is no SELECT")
+
+
+def _check_checks(document: Document, mistakes: Mistakes) -> None:
+    for name, query in document.checks.items():
+        if document.document and name in fields.GIVEN:
+            mistakes.add(("checks", name), f"checks.{name}: the document section brings one so named")
+        if flaw := sqltext.flaw(query):
+            mistakes.add(("checks", name), f"checks.{name}: {flaw}")
+        elif not re.match(r"(?i)(select|with)\b", sqltext.closed(query)):
+            mistakes.add(("checks", name), f"checks.{name}: it is no SELECT")
 
 
 def _check_trigger(document: Document, mistakes: Mistakes) -> None:
