@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "missing": comparison.missing, "extra": comparison.extra, "changed": comparison.changed,
         "queued": comparison.queued, "waiting": comparison.waiting,
         "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
+        "checks": [vars(each) for each in comparison.checks],
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
         "differences": [
@@ -90,6 +92,18 @@ def _show(comparison: compare.Comparison, limit: int | None) -> None:
         output.print_table(("", "", ""), _checklist(comparison))
     if limit is not None:
         show_differences(comparison.shown, limit)
+    if comparison.checks:
+        output.print_table(("", "check", "for example"), _checks(comparison))
+
+
+def _checks(comparison: compare.Comparison) -> Iterator[tuple[str, str, str]]:
+    """A line for each check of the mapping, with the first thing that it found."""
+    for each in comparison.checks:
+        if each.found:
+            example = json.dumps(each.examples[0], ensure_ascii=False)
+            yield "fail", f"{each.check}: {each.found:,}", output.shortened(example)
+        else:
+            yield "ok", each.check, ""
 
 
 def _remark(
@@ -100,6 +114,12 @@ def _remark(
             "A sample proves nothing about the rows that are not in it: one of 100 rows misses a"
             " single bad row in 10,000 ninety-nine times in a hundred. Contract counts full"
             " comparisons only."
+        )
+    found = next((each.check for each in comparison.checks if each.found), None)
+    if found:
+        say.say(
+            "To see all that a check finds: psql -c"
+            f" \"SELECT * FROM pgtandem_{mapping.name}.checked('{found}')\""
         )
     if mapping.is_standby:
         say.say("This is a standby: the result is not stored, so no gate knows of it.")
@@ -150,6 +170,7 @@ def run(
     keys: int | None,
     remarks: output.Remarks,
     area: str | None = None,
+    checks: bool = False,
 ) -> tuple[compare.Comparison, deployed.Mapping]:
     """Compare and store the result; progress on standard error."""
     with (
@@ -170,7 +191,7 @@ def run(
             comparison = compare.sample(first, mapping, keys, area)
         else:
             comparison = compare.full(
-                team, mapping, lambda: meter.show(None, "comparing every row"), area
+                team, mapping, lambda: meter.show(None, "comparing every row"), area, checks
             )
         if not mapping.is_standby:
             compare.save(first, comparison)
@@ -221,9 +242,10 @@ def command(
 
     All is read on one snapshot, so it is exact while everybody goes on writing. It takes no lock
     that a writer would notice, and works on a standby, too. The result is stored: gate, contract
-    and repair go by it.
+    and repair go by it. Then the checks of the mapping are run, if it has any, on the same
+    snapshot; with --sample they are not.
 
-    Exit status: 0 equal, 1 differences, 2 error.
+    Exit status: 0 equal, 1 differences or a check that found something, 2 error.
     """
     if force and not report:
         raise click.UsageError("--force is for --report.")
@@ -231,7 +253,9 @@ def command(
         consistency.require_new(report, force)
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
-        comparison, mapping = run(target, name, 1 if keys else jobs, keys, remarks, area)
+        comparison, mapping = run(
+            target, name, 1 if keys else jobs, keys, remarks, area, checks=True
+        )
     if report:
         consistency.write(report, consistency.report(comparison, area), force)
     listed = as_json or differences or area is not None or not comparison.areas
@@ -240,5 +264,5 @@ def command(
     else:
         _show(comparison, limit if listed else None)
     _remark(comparison, mapping, listed, remarks)
-    if comparison.differing:
+    if not comparison.holds:
         context.exit(1)
