@@ -215,7 +215,9 @@ def _check_section(document: Document, mistakes: Mistakes) -> None:
     _check_paths(document, mistakes)
     for position, path in enumerate(section.ignored):
         if steps(path) is None:
-            mistakes.add(("document", "ignored", position), f'document.ignored: "{path}" is no path')
+            mistakes.add(
+                ("document", "ignored", position), f'document.ignored: "{path}" is no path'
+            )
     _check_view(document, mistakes)
 
 
@@ -243,12 +245,13 @@ def _check_field(
     elif form.bson and form.bson not in allowed:
         mistakes.add(
             (*where, "bson"),
-            f"{here}: a column of type {target[name]} holds {' or '.join(allowed)}, not {form.bson}",
+            f"{here}: a column of type {target[name]} is for {' or '.join(allowed)}, "
+            f"not {form.bson}",
         )
     path = steps(form.path)
     if path is None or path[0] == "_id":
-        flaw = "map the column of the source instead" if path else "it is no path, as a.b.c"
-        mistakes.add(where, f'{here}: "{form.path}": {flaw}')
+        why = "map the column of the source instead" if path else "it is no path, as a.b.c"
+        mistakes.add(where, f'{here}: "{form.path}": {why}')
     if form.default_where != "missing" and form.default is None:
         mistakes.add(where, f"{here}: default_where without a default")
     if form.default is not None and (flaw := sqltext.flaw(form.default)):
@@ -259,7 +262,9 @@ def _check_paths(document: Document, mistakes: Mistakes) -> None:
     """No value stands within another one that is mapped or ignored."""
     assert document.document is not None
     places: dict[documents.Path, str] = {}
-    named = [(("fields", n), _form(e).path) for n, e in document.document.fields.items()]
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("fields", name), _form(entry).path) for name, entry in document.document.fields.items()
+    ]
     named += [(("ignored", n), path) for n, path in enumerate(document.document.ignored)]
     for where, text in named:
         path = steps(text) or ()
@@ -328,12 +333,14 @@ def given_checks(document: Document) -> dict[str, str]:
         for f in fields(document)
         if f.kind != "jsonb"  # which holds anything
     )
-    return {
-        "unfit_documents": f"SELECT {identifier} AS _id, f.path, f.value, f.flaw\n"  # noqa: S608
+    unfit = {
+        "unfit_documents": f"SELECT {identifier} AS _id, f.path, f.value, f.flaw\n"
         f"FROM {table} AS source,\n"
         f"     LATERAL (VALUES\n       {found}\n     ) AS f (path, value, flaw)\n"
         f"WHERE f.flaw IS NOT NULL{f' AND ({own})' if own else ''}",
-        "unread_fields": f"SELECT u.path, count(*) AS documents, min({identifier}) AS example\n"  # noqa: S608
+    }
+    return (unfit if found else {}) | {
+        "unread_fields": f"SELECT u.path, count(*) AS documents, min({identifier}) AS example\n"
         f"FROM {table} AS source,\n"
         f"     pgtandem.mongo_unread(source.{sqltext.ident(section.column)},\n"
         f"       {read_paths(document)}) AS u (path)\n"
@@ -347,7 +354,9 @@ def old_document(document: Document) -> str:
     assert document.document is not None
     name = next(n for n, entry in document.columns.items() if entry == document.document.id)
     own = f"pgtandem.mongo_json(t.{sqltext.ident(name)}::jsonb)"
-    return documents.build([(("_id",), own), *((f.path, f.back("t")) for f in fields(document))], -4)
+    return documents.build(
+        [(("_id",), own), *((f.path, f.back("t")) for f in fields(document))], -4
+    )
 
 
 def id_column(document: Document) -> str:

@@ -216,12 +216,15 @@ class DocumentField(Strict):
             "string", "objectId", "boolean", "number", "decimal", "date", "uuid", "binary", "json"
         ]
         | None
-    ) = Field(None, description="What it is in the document; without it, what the column's type is.")
+    ) = Field(
+        None, description="What it is in the document; without it, what the column's type is."
+    )
     default: Name | None = Field(
         None, description="SQL expression over a row of the source, for documents that lack it."
     )
     default_where: Literal["missing", "null", "empty"] = Field(
-        "missing", description="When the default applies: missing; also null; also the empty string."
+        "missing",
+        description="When the default applies: missing; also null; also the empty string.",
     )
 
 

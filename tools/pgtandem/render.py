@@ -421,7 +421,7 @@ class Context:
 
     def _name_kind(self, mapping: Mapping) -> None:
         document = mapping.document
-        source, target = document.source, document.target
+        target = document.target
         self.filter = fields.row_filter(document)
         self.target_filter = sqltext.closed(target.filter) if target.filter else None
         self.truncate = document.sync.truncate

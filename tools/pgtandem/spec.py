@@ -289,7 +289,9 @@ def _check_indexes(document: Document, mistakes: Mistakes) -> None:
 def _check_checks(document: Document, mistakes: Mistakes) -> None:
     for name, query in document.checks.items():
         if document.document and name in fields.GIVEN:
-            mistakes.add(("checks", name), f"checks.{name}: the document section brings one so named")
+            mistakes.add(
+                ("checks", name), f"checks.{name}: the document section brings one so named"
+            )
         if flaw := sqltext.flaw(query):
             mistakes.add(("checks", name), f"checks.{name}: {flaw}")
         elif not re.match(r"(?i)(select|with)\b", sqltext.closed(query)):
