@@ -18,7 +18,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     -- RFC 9562, version 8: 122 bits of SHA-256.
     SELECT overlay(overlay(h.hex PLACING '8' FROM 13)
-                   PLACING to_hex(8 | ('x' || substr(h.hex, 17, 1))::bit(4)::integer & 3) FROM 17
+                   PLACING to_hex(8 | (('x' || substr(h.hex, 17, 1))::bit(4)::integer & 3)) FROM 17
            )::uuid
     FROM (SELECT left(encode(sha256(decode('3c9d1b527f0e4e0a9a6451f2c8d7b0e6', 'hex')
                                     || convert_to(p_id, 'UTF8')), 'hex'), 32) AS hex) AS h
