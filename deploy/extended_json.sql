@@ -253,7 +253,16 @@ COMMENT ON FUNCTION pgtandem.mongo_integer(jsonb) IS
 CREATE FUNCTION pgtandem.mongo_bigint(p_value jsonb) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT pgtandem._mongo_must(p_value, 'bigint')::bigint;
+    SELECT CASE jsonb_typeof(p_value)
+        WHEN 'object' THEN
+            CASE WHEN (p_value ->> '$numberLong') ~ '^-?\d{1,18}$'
+                      AND p_value - '$numberLong' = '{}'
+                 THEN (p_value ->> '$numberLong')::bigint
+                 ELSE pgtandem._mongo_must(p_value, 'bigint')::bigint END
+        WHEN 'number' THEN
+            CASE WHEN (p_value #>> '{}') ~ '^-?\d{1,18}$' THEN p_value::bigint
+                 ELSE pgtandem._mongo_must(p_value, 'bigint')::bigint END
+        ELSE pgtandem._mongo_must(p_value, 'bigint')::bigint END;
 END;
 COMMENT ON FUNCTION pgtandem.mongo_bigint(jsonb) IS 'The same as a bigint.';
 
@@ -301,7 +310,10 @@ COMMENT ON FUNCTION pgtandem.mongo_time(jsonb) IS
 CREATE FUNCTION pgtandem.mongo_uuid(p_value jsonb) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT pgtandem._mongo_must(p_value, 'uuid')::uuid;
+    SELECT CASE WHEN jsonb_typeof(p_value) = 'string' AND (p_value #>> '{}')
+                     ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+                THEN (p_value #>> '{}')::uuid
+                ELSE pgtandem._mongo_must(p_value, 'uuid')::uuid END;
 END;
 COMMENT ON FUNCTION pgtandem.mongo_uuid(jsonb) IS
     'The UUID of {"$uuid": ...}, of binary data of subtype 4, or of a bare string. NULL for NULL, '

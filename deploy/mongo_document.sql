@@ -43,14 +43,21 @@ CREATE FUNCTION pgtandem.mongo_array(p_value jsonb, p_type text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_texts text[] := '{}';
 BEGIN
-    IF jsonb_typeof(p_value) = 'array' THEN
-        RETURN ARRAY(SELECT CASE WHEN p_type <> 'jsonb' THEN pgtandem._mongo_must(e, p_type)
-                                 ELSE nullif(pgtandem.mongo_json(e), 'null')::text END
-                     FROM jsonb_array_elements(p_value) WITH ORDINALITY AS a (e, n) ORDER BY n);
+    IF jsonb_typeof(p_value) IS DISTINCT FROM 'array' THEN
+        PERFORM pgtandem._mongo_no(p_value, 'array');
+        RETURN NULL;
     END IF;
-    PERFORM pgtandem._mongo_no(p_value, 'array');
-    RETURN NULL;
+    FOR v_n IN 0..jsonb_array_length(p_value) - 1 LOOP
+        v_texts[v_n + 1] := CASE p_type
+            WHEN 'text' THEN pgtandem.mongo_text(p_value -> v_n)
+            WHEN 'integer' THEN pgtandem.mongo_integer(p_value -> v_n)::text
+            WHEN 'jsonb' THEN nullif(pgtandem.mongo_json(p_value -> v_n), 'null')::text
+            ELSE pgtandem._mongo_must(p_value -> v_n, p_type) END;
+    END LOOP;
+    RETURN v_texts;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem.mongo_array(jsonb, text) IS
@@ -215,11 +222,11 @@ BEGIN
         IF v_kind <> 'array' THEN
             RETURN 'no array';
         END IF;
-        SELECT format('element %s: %s', a.n, f.flaw) INTO v_flaw
-        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS a (e, n),
-             LATERAL (SELECT pgtandem._mongo_flaw(a.e, left(p_type, -2), p_bson) AS flaw) AS f
-        WHERE f.flaw IS NOT NULL ORDER BY a.n LIMIT 1;
-        RETURN v_flaw;
+        FOR v_n IN 0..jsonb_array_length(p_value) - 1 LOOP
+            v_flaw := pgtandem._mongo_flaw(p_value -> v_n, left(p_type, -2), p_bson);
+            EXIT WHEN v_flaw IS NOT NULL;
+        END LOOP;
+        RETURN 'an element: ' || v_flaw;
     ELSIF NOT coalesce(CASE p_bson
         WHEN 'string' THEN v_kind = 'string'
         WHEN 'objectId' THEN v_key = '$oid'
@@ -248,16 +255,23 @@ COMMENT ON FUNCTION pgtandem._mongo_flaw(jsonb, text, text) IS 'As mongo_flaw, f
 CREATE FUNCTION pgtandem.mongo_flaw(p_value jsonb, p_type text, p_bson text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
+    -- What is usual is seen without a call.
     SELECT CASE
-        WHEN p_value IS NULL OR p_type = 'jsonb' THEN NULL
-        WHEN p_bson = 'string' AND p_type = 'text' AND jsonb_typeof(p_value) = 'string' THEN NULL
-        WHEN p_bson = 'boolean' AND jsonb_typeof(p_value) = 'boolean' THEN NULL
-        WHEN p_bson = 'date' AND p_type = 'timestamptz'
-             AND (p_value #>> '{$date,$numberLong}') ~ '^-?\d{1,13}$'
-             AND p_value = jsonb_build_object('$date', p_value -> '$date') THEN NULL
-        WHEN p_bson = 'number' AND p_type = 'integer' AND jsonb_typeof(p_value) = 'object'
-             AND p_value = jsonb_build_object('$numberInt', p_value -> '$numberInt')
-             AND (p_value ->> '$numberInt') ~ '^-?\d{1,9}$' THEN NULL
+        WHEN p_value IS NULL OR p_type = 'jsonb' OR p_value = 'null' THEN NULL
+        WHEN CASE
+            WHEN jsonb_typeof(p_value) = 'string' THEN
+                p_bson = 'string' AND (p_type = 'text' OR p_type = 'uuid' AND (p_value #>> '{}')
+                    ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')
+            WHEN jsonb_typeof(p_value) = 'boolean' THEN p_bson = 'boolean'
+            WHEN jsonb_typeof(p_value) = 'number' THEN
+                p_bson = 'number' AND p_type IN ('integer', 'bigint')
+                AND (p_value #>> '{}') ~ '^-?\d{1,9}$'
+            WHEN jsonb_typeof(p_value) = 'object' THEN
+                p_bson = 'date' AND p_value - '$date' = '{}'
+                AND (p_value #>> '{$date,$numberLong}') ~ '^-?\d{1,13}$'
+                OR p_bson = 'number' AND p_type IN ('integer', 'bigint')
+                AND p_value - '$numberInt' = '{}'
+                AND (p_value ->> '$numberInt') ~ '^-?\d{1,9}$' END THEN NULL
         ELSE pgtandem._mongo_flaw(p_value, p_type, p_bson) END;
 END;
 COMMENT ON FUNCTION pgtandem.mongo_flaw(jsonb, text, text) IS

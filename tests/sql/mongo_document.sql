@@ -99,7 +99,7 @@ FROM (VALUES
     ('1.5', 'integer', 'number', 'not to be held exactly by integer'),
     ('{"$numberDecimal": "1"}', 'integer', 'number', 'no number'),
     ('{"$numberInt": "1", "a": 1}', 'integer', 'number', 'no number'),
-    ('["a", null, 1]', 'text[]', 'string', 'element 3: no string'),
+    ('["a", null, 1]', 'text[]', 'string', 'an element: no string'),
     ('1', 'jsonb[]', 'json', 'no array'),
     ('"AAAAAAAA-44b3-4c69-90e8-e7d1dfc035d4"', 'uuid', 'string', 'another spelling'),
     ('"2024-02-29T00:00:00Z"', 'timestamptz', 'date', 'no date'),
