@@ -164,6 +164,7 @@ def spoil_and_repair(stage: Stage) -> None:
                 " FROM app.users)")  # fmt: skip
     stage.run("pgtandem verify users", expect=1)
     stage.run("pgtandem repair users --yes")
+    stage.run("pgtandem verify users")
 
 
 def switch(stage: Stage, folder: Path, rater: Rater) -> None:

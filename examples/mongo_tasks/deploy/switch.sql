@@ -29,14 +29,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION 'the documents in %.% are closed', TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'TD908',
+        USING ERRCODE = 'object_not_in_prerequisite_state',
               DETAIL = 'The new application has taken over; an import would bring old values over '
                        'its own.',
               HINT = 'To go back to the documents: sqitch revert --to subtasks_backfill';
 END;
 $$;
 COMMENT ON FUNCTION app.refuse_import() IS
-    'Trigger on the staging tables after the switch: TD908 for each write.';
+    'Trigger on the staging tables after the switch: refuses each write.';
 
 CREATE OR REPLACE TRIGGER closed
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON staging.users
@@ -54,7 +54,8 @@ BEGIN
         GRANT INSERT, UPDATE, DELETE ON app.users, app.tasks, app.subtasks TO new_app;
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'old_app') THEN
-        GRANT USAGE ON SCHEMA app TO old_app;
+        -- pgtandem: what writes a date or an _id as Extended JSON.
+        GRANT USAGE ON SCHEMA app, pgtandem TO old_app;
         GRANT SELECT ON app.users_documents, app.tasks_documents, app.subtasks_documents
             TO old_app;
     END IF;
