@@ -82,11 +82,13 @@ class Field:
     def forward(self) -> str:
         """What the column is to hold."""
         read = self._read()
-        if self.default is None:
-            return read
-        if self.default_where == "missing":
-            return f"CASE WHEN {self.raw} IS NULL THEN ({self.default}) ELSE {read} END"
-        return f"coalesce({read}, ({self.default}))"
+        # The filter leaves out what does not fit; but where the row is known when a statement is
+        # planned, as in a trigger, PostgreSQL may read before it filters.
+        fits = f"WHEN {self.flaw} IS NULL THEN {read}" if self.kind != "jsonb" else f"ELSE {read}"
+        if self.default is not None and self.default_where == "missing":
+            return f"CASE WHEN {self.raw} IS NULL THEN ({self.default}) {fits} END"
+        read = read if self.kind == "jsonb" else f"CASE {fits} END"
+        return read if self.default is None else f"coalesce({read}, ({self.default}))"
 
     def _read(self) -> str:
         element = "oid" if self.bson == "objectId" else self.kind.removesuffix("[]")

@@ -947,8 +947,9 @@ def scripts(
     if former:
         parts = [rendered[Path("deploy") / f"{mapping.name}_{p}.sql"] for p in PHASES[:2]]
         was = [former.expand, former.sync]
-        add("deploy", "expand", "rework_deploy.sql.j2", former=former, body=_bodies(parts))
-        add("revert", "expand", "rework_revert.sql.j2", former=former, body=_bodies(was))
+        gone, new = (_left(one, other) for one, other in ((was[0], parts[0]), (parts[0], was[0])))
+        add("deploy", "expand", "rework_deploy.sql.j2", former=former, body=gone + _bodies(parts))
+        add("revert", "expand", "rework_revert.sql.j2", former=former, body=new + _bodies(was))
         add("deploy", "sync", "rework_sync_deploy.sql.j2", former=former)
         add("revert", "sync", "rework_sync_revert.sql.j2", former=former)
     return rendered
@@ -959,6 +960,19 @@ def _bodies(parts: list[str]) -> str:
     return "\n\n".join(
         part.partition(f"\n{BEGIN}\n")[2].rpartition("\nCOMMIT;\n")[0].strip("\n") for part in parts
     )
+
+
+def _left(one: str, other: str) -> str:
+    """Statements that drop what one expand script makes and another one neither makes nor drops."""
+    made = re.compile(
+        r"^CREATE OR REPLACE (FUNCTION|VIEW)\s+(.+?)"
+        r"(?:\(p_name text DEFAULT NULL\)\s|\s+AS\s+SELECT t\.)",
+        re.MULTILINE,
+    )
+    kept = {match[2] for match in made.finditer(other)}
+    gone = [match for match in made.finditer(one) if match[2] not in kept]
+    drops = [f"DROP {m[1]} {m[2]}{'(text)' if m[1] == 'FUNCTION' else ''};\n" for m in gone]
+    return "".join([*drops, "\n"] if drops else [])
 
 
 def _builds(script: str, index: SqlIndex) -> bool:

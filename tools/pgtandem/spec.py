@@ -77,7 +77,8 @@ class Mapping:
     @property
     def checks(self) -> dict[str, str]:
         """What verify looks for beside: its own, then those that a document section brings."""
-        return self.document.checks | fields.given_checks(self.document)
+        own = {name: sqltext.closed(query) for name, query in self.document.checks.items()}
+        return own | fields.given_checks(self.document)
 
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""

@@ -34,13 +34,19 @@ CREATE VIEW pgtandem_subtasks.image AS
 SELECT source._id AS mongo_id,
        NULL AS rating,
        NULL AS evaluate,
-       (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                 (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
-       (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid AS parent_task_id,
+       (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                               'uuid',
+           'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')) END,
+           (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+           'string') IS NULL
+           THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid
+           AS parent_task_id,
        (CASE WHEN source.document -> 'variable_indices' IS NULL
            THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-           ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
-                                     'integer')::integer[] END)::integer[] AS variable_indices,
+           WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+           'number') IS NULL THEN pgtandem.mongo_array(source.document -> 'variable_indices',
+           'integer')::integer[] END)::integer[] AS variable_indices,
        (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
         ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'), 'null')
         END)::jsonb AS variable_types_map,
@@ -48,25 +54,42 @@ SELECT source._id AS mongo_id,
         ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null') END)::jsonb
         AS type_to_variable,
        (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-        ELSE pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
+        WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'status') END)::text
+           AS status,
        (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb AS result,
-       (pgtandem.mongo_text(source.document -> 'error'))::text AS error,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'error') END)::text
+           AS error,
        (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-        ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer AS retry_count,
+        WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+           'number') IS NULL
+           THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
+           AS retry_count,
        (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
         ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null') END)::jsonb
         AS prompts,
        (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-        ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text AS ratio,
-       (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint AS seed,
+        WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text
+           AS ratio,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+           'number') IS NULL THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint
+           AS seed,
        (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-        ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean AS use_polish,
+        WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+           'boolean') IS NULL
+           THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean AS use_polish,
        (CASE WHEN source.document -> 'created_at' IS NULL THEN (pgtandem.mongo_id_time(_id))
-        ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz AS created_at,
+        WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+           'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+           AS created_at,
        (CASE WHEN source.document -> 'updated_at' IS NULL
         THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
-           pgtandem.mongo_id_time(_id)))
-           ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
+           pgtandem.mongo_id_time(_id))) WHEN pgtandem.mongo_flaw(source.document -> 'updated_at',
+           'timestamptz', 'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
 FROM staging.subtasks AS source
 WHERE (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'), 'uuid', 'string'),
     pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid', 'string'),

@@ -19,13 +19,19 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- The image without what is computed once.
 CREATE VIEW pgtandem_subtasks.kept AS
 SELECT source._id AS mongo_id,
-       (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                 (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
-       (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid AS parent_task_id,
+       (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                               'uuid',
+           'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')) END,
+           (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+           'string') IS NULL
+           THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid
+           AS parent_task_id,
        (CASE WHEN source.document -> 'variable_indices' IS NULL
            THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-           ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
-                                     'integer')::integer[] END)::integer[] AS variable_indices,
+           WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+           'number') IS NULL THEN pgtandem.mongo_array(source.document -> 'variable_indices',
+           'integer')::integer[] END)::integer[] AS variable_indices,
        (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
         ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'), 'null')
         END)::jsonb AS variable_types_map,
@@ -33,25 +39,42 @@ SELECT source._id AS mongo_id,
         ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null') END)::jsonb
         AS type_to_variable,
        (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-        ELSE pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
+        WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'status') END)::text
+           AS status,
        (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb AS result,
-       (pgtandem.mongo_text(source.document -> 'error'))::text AS error,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'error') END)::text
+           AS error,
        (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-        ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer AS retry_count,
+        WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+           'number') IS NULL
+           THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
+           AS retry_count,
        (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
         ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null') END)::jsonb
         AS prompts,
        (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-        ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text AS ratio,
-       (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint AS seed,
+        WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text
+           AS ratio,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+           'number') IS NULL THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint
+           AS seed,
        (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-        ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean AS use_polish,
+        WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+           'boolean') IS NULL
+           THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean AS use_polish,
        (CASE WHEN source.document -> 'created_at' IS NULL THEN (pgtandem.mongo_id_time(_id))
-        ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz AS created_at,
+        WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+           'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+           AS created_at,
        (CASE WHEN source.document -> 'updated_at' IS NULL
         THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
-           pgtandem.mongo_id_time(_id)))
-           ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
+           pgtandem.mongo_id_time(_id))) WHEN pgtandem.mongo_flaw(source.document -> 'updated_at',
+           'timestamptz', 'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
 FROM staging.subtasks AS source
 WHERE (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'), 'uuid', 'string'),
     pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid', 'string'),
@@ -280,13 +303,19 @@ BEGIN
             SELECT source._id AS mongo_id,
                    NULL AS rating,
                    NULL AS evaluate,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
-                   (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid
                        AS parent_task_id,
                    (CASE WHEN source.document -> 'variable_indices' IS NULL
                        THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-                       ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
+                       WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_array(source.document -> 'variable_indices',
                        'integer')::integer[] END)::integer[] AS variable_indices,
                    (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'),
@@ -295,30 +324,46 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null')
                     END)::jsonb AS type_to_variable,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
                    (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb
                        AS result,
-                   (pgtandem.mongo_text(source.document -> 'error'))::text AS error,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'error') END)::text AS error,
                    (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-                       ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
                        AS retry_count,
                    (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null')
                     END)::jsonb AS prompts,
                    (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-                    ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text AS ratio,
-                   (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint AS seed,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text AS ratio,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint AS seed,
                    (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean
+                    WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean
                        AS use_polish,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                        AS created_at,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                        AS updated_at
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
@@ -386,12 +431,18 @@ BEGIN
             SELECT source._id,
                    NULL,
                    NULL,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid,
                    (CASE WHEN source.document -> 'variable_indices' IS NULL
                        THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-                       ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
+                       WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_array(source.document -> 'variable_indices',
                                                  'integer')::integer[] END)::integer[],
                    (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'),
@@ -400,26 +451,42 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb,
-                   (pgtandem.mongo_text(source.document -> 'error'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'error') END)::text,
                    (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
                    (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-                    ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text,
-                   (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint,
                    (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
@@ -445,12 +512,18 @@ BEGIN
             SELECT source._id,
                    NULL,
                    NULL,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid,
                    (CASE WHEN source.document -> 'variable_indices' IS NULL
                        THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-                       ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
+                       WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_array(source.document -> 'variable_indices',
                                                  'integer')::integer[] END)::integer[],
                    (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'),
@@ -459,26 +532,42 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb,
-                   (pgtandem.mongo_text(source.document -> 'error'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'error') END)::text,
                    (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
                    (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-                    ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text,
-                   (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint,
                    (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
@@ -635,12 +724,18 @@ BEGIN
             SELECT source._id,
                    NULL,
                    NULL,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_uuid(source.document -> 'parent_task_id'))::uuid,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid,
                    (CASE WHEN source.document -> 'variable_indices' IS NULL
                        THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-                       ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
+                       WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_array(source.document -> 'variable_indices',
                                                  'integer')::integer[] END)::integer[],
                    (CASE WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'variable_types_map'),
@@ -649,26 +744,42 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (nullif(pgtandem.mongo_json(source.document -> 'result'), 'null'))::jsonb,
-                   (pgtandem.mongo_text(source.document -> 'error'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'error') END)::text,
                    (CASE WHEN source.document -> 'retry_count' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer,
                    (CASE WHEN source.document -> 'prompts' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'ratio' IS NULL THEN ('1:1')
-                    ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text,
-                   (pgtandem.mongo_bigint(source.document -> 'seed'))::bigint,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'ratio', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint,
                    (CASE WHEN source.document -> 'use_polish' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM (SELECT v_new.*) AS source
             WHERE (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
                                                 'uuid', 'string'),
@@ -699,17 +810,23 @@ BEGIN
                     created_at = excluded.created_at,
                     updated_at = excluded.updated_at
             RETURNING t.mongo_id IS NOT DISTINCT FROM v_new._id
-                  AND t.id
-                      IS NOT DISTINCT FROM (SELECT
-                      (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                      (pgtandem.mongo_id_uuid(_id))))::uuid FROM (SELECT v_new.*) AS source)
-                  AND t.parent_task_id
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_uuid(source.document ->
-                      'parent_task_id'))::uuid FROM (SELECT v_new.*) AS source)
+                  AND t.id IS NOT DISTINCT FROM (SELECT (coalesce(CASE
+                      WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                               'uuid',
+                      'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                      '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid FROM (SELECT v_new.*)
+                      AS source)
+                  AND t.parent_task_id IS NOT DISTINCT FROM (SELECT (CASE
+                  WHEN pgtandem.mongo_flaw(source.document -> 'parent_task_id', 'uuid',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_uuid(source.document -> 'parent_task_id') END)::uuid
+                      FROM (SELECT v_new.*) AS source)
                   AND t.variable_indices IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'variable_indices' IS NULL
                       THEN ('{NULL,NULL,NULL,NULL,NULL,NULL}')
-                      ELSE pgtandem.mongo_array(source.document -> 'variable_indices',
+                      WHEN pgtandem.mongo_flaw(source.document -> 'variable_indices', 'integer[]',
+                      'number') IS NULL
+                      THEN pgtandem.mongo_array(source.document -> 'variable_indices',
                       'integer')::integer[] END)::integer[] FROM (SELECT v_new.*) AS source)
                   AND t.variable_types_map IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'variable_types_map' IS NULL THEN ('{}')
@@ -720,45 +837,59 @@ BEGIN
                       ELSE nullif(pgtandem.mongo_json(source.document -> 'type_to_variable'),
                                   'null') END)::jsonb FROM (SELECT v_new.*) AS source)
                   AND t.status IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'status'
-                      IS NULL THEN ('pending')
-                      ELSE pgtandem.mongo_text(source.document -> 'status') END)::text
+                      IS NULL THEN ('pending') WHEN pgtandem.mongo_flaw(source.document -> 'status',
+                      'text', 'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'status') END)::text
                       FROM (SELECT v_new.*) AS source)
                   AND t.result
                       IS NOT DISTINCT FROM (SELECT (nullif(pgtandem.mongo_json(source.document ->
                                                            'result'), 'null'))::jsonb
                                                            FROM (SELECT v_new.*) AS source)
-                  AND t.error
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                                                    'error'))::text FROM (SELECT v_new.*) AS source)
+                  AND t.error IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'error', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'error') END)::text
+                      FROM (SELECT v_new.*) AS source)
                   AND t.retry_count IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'retry_count' IS NULL THEN (0)
-                      ELSE pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
+                      WHEN pgtandem.mongo_flaw(source.document -> 'retry_count', 'integer',
+                      'number') IS NULL
+                      THEN pgtandem.mongo_integer(source.document -> 'retry_count') END)::integer
                       FROM (SELECT v_new.*) AS source)
                   AND t.prompts IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'prompts'
                       IS NULL THEN ('[]')
                       ELSE nullif(pgtandem.mongo_json(source.document -> 'prompts'), 'null')
                       END)::jsonb FROM (SELECT v_new.*) AS source)
                   AND t.ratio IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'ratio'
-                      IS NULL THEN ('1:1')
-                      ELSE pgtandem.mongo_text(source.document -> 'ratio') END)::text
+                      IS NULL THEN ('1:1') WHEN pgtandem.mongo_flaw(source.document -> 'ratio',
+                      'text', 'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'ratio') END)::text
                       FROM (SELECT v_new.*) AS source)
-                  AND t.seed
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_bigint(source.document ->
-                      'seed'))::bigint FROM (SELECT v_new.*) AS source)
+                  AND t.seed IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'seed', 'bigint',
+                      'number') IS NULL
+                      THEN pgtandem.mongo_bigint(source.document -> 'seed') END)::bigint
+                      FROM (SELECT v_new.*) AS source)
                   AND t.use_polish IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'use_polish' IS NULL THEN (false)
-                      ELSE pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean
+                      WHEN pgtandem.mongo_flaw(source.document -> 'use_polish', 'boolean',
+                      'boolean') IS NULL
+                      THEN pgtandem.mongo_boolean(source.document -> 'use_polish') END)::boolean
                       FROM (SELECT v_new.*) AS source)
                   AND t.created_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'created_at' IS NULL
                       THEN (pgtandem.mongo_id_time(_id))
-                      ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
                   AND t.updated_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'updated_at' IS NULL
                       THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                       pgtandem.mongo_id_time(_id)))
-                      ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
             INTO v_kept;
             IF NOT v_kept THEN

@@ -32,10 +32,16 @@ DROP FUNCTION IF EXISTS pgtandem_tasks.compared(text, text);
 DROP VIEW IF EXISTS pgtandem_tasks.image;
 CREATE VIEW pgtandem_tasks.image AS
 SELECT source._id AS mongo_id,
-       (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                 (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
-       (pgtandem.mongo_text(source.document -> 'task_name'))::text AS task_name,
-       (pgtandem.mongo_text(source.document -> 'username'))::text AS username,
+       (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                               'uuid',
+           'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')) END,
+           (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text
+           AS task_name,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'username') END)::text
+           AS username,
        (CASE WHEN source.document -> 'tags' IS NULL THEN ('[]')
         ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null') END)::jsonb AS tags,
        (CASE WHEN source.document -> 'variables' IS NULL THEN ('{}')
@@ -45,24 +51,38 @@ SELECT source._id AS mongo_id,
         ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null') END)::jsonb
         AS settings,
        (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-        ELSE pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
+        WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'status') END)::text
+           AS status,
        (CASE WHEN source.document -> 'created_at' IS NULL THEN (pgtandem.mongo_id_time(_id))
-        ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz AS created_at,
+        WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+           'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+           AS created_at,
        (CASE WHEN source.document -> 'updated_at' IS NULL
         THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
-           pgtandem.mongo_id_time(_id)))
-           ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+           pgtandem.mongo_id_time(_id))) WHEN pgtandem.mongo_flaw(source.document -> 'updated_at',
+           'timestamptz', 'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
            AS updated_at,
        (CASE WHEN source.document -> 'total_images' IS NULL THEN (0)
-           ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
+        WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+           'number') IS NULL
+           THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
            AS total_images,
        (CASE WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-           ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed') END)::boolean
+        WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed', 'boolean',
+           'boolean') IS NULL
+           THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed') END)::boolean
            AS all_subtasks_completed,
        (CASE WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-        ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean AS is_deleted,
+        WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+           'boolean') IS NULL
+           THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean AS is_deleted,
        (CASE WHEN source.document -> 'priority' IS NULL THEN (1)
-        ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer AS priority
+        WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+           'number') IS NULL
+           THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer AS priority
 FROM staging.tasks AS source
 WHERE (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'), 'uuid', 'string'),
     pgtandem.mongo_flaw(source.document -> 'task_name', 'text', 'string'),

@@ -221,10 +221,18 @@ BEGIN
             -- The lock makes the value read the value current at the write.
             WITH image AS MATERIALIZED (
             SELECT source._id AS mongo_id,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
-                   (pgtandem.mongo_text(source.document -> 'task_name'))::text AS task_name,
-                   (pgtandem.mongo_text(source.document -> 'username'))::text AS username,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid AS id,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text
+                       AS task_name,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'username') END)::text
+                       AS username,
                    (CASE WHEN source.document -> 'tags' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null') END)::jsonb
                     AS tags,
@@ -235,27 +243,41 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null')
                     END)::jsonb AS settings,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text AS status,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                        AS created_at,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                        AS updated_at,
                    (CASE WHEN source.document -> 'total_images' IS NULL THEN (0)
-                       ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
                        AS total_images,
                    (CASE WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
+                    WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
                        END)::boolean AS all_subtasks_completed,
                    (CASE WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean
                        AS is_deleted,
                    (CASE WHEN source.document -> 'priority' IS NULL THEN (1)
-                       ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer
                        AS priority
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
@@ -314,10 +336,16 @@ BEGIN
                  updated_at, total_images, all_subtasks_completed, is_deleted, priority)
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'task_name'))::text,
-                   (pgtandem.mongo_text(source.document -> 'username'))::text,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'username') END)::text,
                    (CASE WHEN source.document -> 'tags' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null') END)::jsonb,
                    (CASE WHEN source.document -> 'variables' IS NULL THEN ('{}')
@@ -327,23 +355,37 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'total_images' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
                    (CASE WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
+                    WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
                        END)::boolean,
                    (CASE WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
                    (CASE WHEN source.document -> 'priority' IS NULL THEN (1)
-                    ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
@@ -365,10 +407,16 @@ BEGIN
                  updated_at, total_images, all_subtasks_completed, is_deleted, priority)
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'task_name'))::text,
-                   (pgtandem.mongo_text(source.document -> 'username'))::text,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'username') END)::text,
                    (CASE WHEN source.document -> 'tags' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null') END)::jsonb,
                    (CASE WHEN source.document -> 'variables' IS NULL THEN ('{}')
@@ -378,23 +426,37 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'total_images' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
                    (CASE WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
+                    WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
                        END)::boolean,
                    (CASE WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
                    (CASE WHEN source.document -> 'priority' IS NULL THEN (1)
-                    ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
@@ -544,10 +606,16 @@ BEGIN
                  updated_at, total_images, all_subtasks_completed, is_deleted, priority)
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
-                   (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                             (pgtandem.mongo_id_uuid(_id))))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'task_name'))::text,
-                   (pgtandem.mongo_text(source.document -> 'username'))::text,
+                   (coalesce(CASE WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                                           'uuid',
+                       'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                       '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'username') END)::text,
                    (CASE WHEN source.document -> 'tags' IS NULL THEN ('[]')
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null') END)::jsonb,
                    (CASE WHEN source.document -> 'variables' IS NULL THEN ('{}')
@@ -557,23 +625,37 @@ BEGIN
                     ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null')
                     END)::jsonb,
                    (CASE WHEN source.document -> 'status' IS NULL THEN ('pending')
-                    ELSE pgtandem.mongo_text(source.document -> 'status') END)::text,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'status', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'status') END)::text,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'total_images' IS NULL THEN (0)
-                    ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer,
                    (CASE WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
+                    WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
                        END)::boolean,
                    (CASE WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean,
                    (CASE WHEN source.document -> 'priority' IS NULL THEN (1)
-                    ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer
+                    WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+                       'number') IS NULL
+                       THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer
             FROM (SELECT v_new.*) AS source
             WHERE (coalesce(pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
                                                 'uuid', 'string'),
@@ -601,16 +683,22 @@ BEGIN
                     is_deleted = excluded.is_deleted,
                     priority = excluded.priority
             RETURNING t.mongo_id IS NOT DISTINCT FROM v_new._id
-                  AND t.id
-                      IS NOT DISTINCT FROM (SELECT
-                      (coalesce(pgtandem.mongo_uuid(nullif(source.document -> 'id', '""')),
-                      (pgtandem.mongo_id_uuid(_id))))::uuid FROM (SELECT v_new.*) AS source)
-                  AND t.task_name
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                      'task_name'))::text FROM (SELECT v_new.*) AS source)
-                  AND t.username
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                      'username'))::text FROM (SELECT v_new.*) AS source)
+                  AND t.id IS NOT DISTINCT FROM (SELECT (coalesce(CASE
+                      WHEN pgtandem.mongo_flaw(nullif(source.document -> 'id', '""'),
+                                               'uuid',
+                      'string') IS NULL THEN pgtandem.mongo_uuid(nullif(source.document -> 'id',
+                      '""')) END, (pgtandem.mongo_id_uuid(_id))))::uuid FROM (SELECT v_new.*)
+                      AS source)
+                  AND t.task_name IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'task_name', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'task_name') END)::text
+                      FROM (SELECT v_new.*) AS source)
+                  AND t.username IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'username', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'username') END)::text
+                      FROM (SELECT v_new.*) AS source)
                   AND t.tags IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'tags'
                       IS NULL THEN ('[]')
                       ELSE nullif(pgtandem.mongo_json(source.document -> 'tags'), 'null')
@@ -624,35 +712,49 @@ BEGIN
                       ELSE nullif(pgtandem.mongo_json(source.document -> 'settings'), 'null')
                       END)::jsonb FROM (SELECT v_new.*) AS source)
                   AND t.status IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'status'
-                      IS NULL THEN ('pending')
-                      ELSE pgtandem.mongo_text(source.document -> 'status') END)::text
+                      IS NULL THEN ('pending') WHEN pgtandem.mongo_flaw(source.document -> 'status',
+                      'text', 'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'status') END)::text
                       FROM (SELECT v_new.*) AS source)
                   AND t.created_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'created_at' IS NULL
                       THEN (pgtandem.mongo_id_time(_id))
-                      ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
                   AND t.updated_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'updated_at' IS NULL
                       THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                       pgtandem.mongo_id_time(_id)))
-                      ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
                   AND t.total_images IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'total_images' IS NULL THEN (0)
-                      ELSE pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
+                      WHEN pgtandem.mongo_flaw(source.document -> 'total_images', 'integer',
+                      'number') IS NULL
+                      THEN pgtandem.mongo_integer(source.document -> 'total_images') END)::integer
                       FROM (SELECT v_new.*) AS source)
                   AND t.all_subtasks_completed IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'all_subtasks_completed' IS NULL THEN (false)
-                      ELSE pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
+                      WHEN pgtandem.mongo_flaw(source.document -> 'all_subtasks_completed',
+                                               'boolean',
+                      'boolean') IS NULL
+                      THEN pgtandem.mongo_boolean(source.document -> 'all_subtasks_completed')
                       END)::boolean FROM (SELECT v_new.*) AS source)
                   AND t.is_deleted IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'is_deleted' IS NULL THEN (false)
-                      ELSE pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean
+                      WHEN pgtandem.mongo_flaw(source.document -> 'is_deleted', 'boolean',
+                      'boolean') IS NULL
+                      THEN pgtandem.mongo_boolean(source.document -> 'is_deleted') END)::boolean
                       FROM (SELECT v_new.*) AS source)
                   AND t.priority IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'priority' IS NULL THEN (1)
-                      ELSE pgtandem.mongo_integer(source.document -> 'priority') END)::integer
+                      WHEN pgtandem.mongo_flaw(source.document -> 'priority', 'integer',
+                      'number') IS NULL
+                      THEN pgtandem.mongo_integer(source.document -> 'priority') END)::integer
                       FROM (SELECT v_new.*) AS source)
             INTO v_kept;
             IF NOT v_kept THEN

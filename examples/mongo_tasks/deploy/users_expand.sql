@@ -33,19 +33,34 @@ DROP VIEW IF EXISTS pgtandem_users.image;
 CREATE VIEW pgtandem_users.image AS
 SELECT source._id AS mongo_id,
        (pgtandem.mongo_id_uuid(_id))::uuid AS id,
-       (pgtandem.mongo_text(source.document -> 'email'))::text AS email,
-       (pgtandem.mongo_text(source.document -> 'hashed_password'))::text AS hashed_password,
-       (pgtandem.mongo_text(source.document -> 'fullname'))::text AS fullname,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'email') END)::text
+           AS email,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+           'string') IS NULL
+           THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text
+           AS hashed_password,
+       (CASE WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+           'string') IS NULL THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text
+           AS fullname,
        (CASE WHEN source.document -> 'roles' IS NULL THEN ('{user}')
-        ELSE pgtandem.mongo_array(source.document -> 'roles', 'text')::text[] END)::text[] AS roles,
+        WHEN pgtandem.mongo_flaw(source.document -> 'roles', 'text[]',
+           'string') IS NULL THEN pgtandem.mongo_array(source.document -> 'roles',
+                                                       'text')::text[] END)::text[] AS roles,
        (CASE WHEN source.document -> 'is_active' IS NULL THEN (true)
-        ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean AS is_active,
+        WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+           'boolean') IS NULL
+           THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean AS is_active,
        (CASE WHEN source.document -> 'created_at' IS NULL THEN (pgtandem.mongo_id_time(_id))
-        ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz AS created_at,
+        WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+           'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+           AS created_at,
        (CASE WHEN source.document -> 'updated_at' IS NULL
         THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
-           pgtandem.mongo_id_time(_id)))
-           ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
+           pgtandem.mongo_id_time(_id))) WHEN pgtandem.mongo_flaw(source.document -> 'updated_at',
+           'timestamptz', 'date') IS NULL
+           THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz AS updated_at
 FROM staging.users AS source
 WHERE (coalesce(pgtandem.mongo_flaw(source.document -> 'email', 'text', 'string'),
     pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text', 'string'),

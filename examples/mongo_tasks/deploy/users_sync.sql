@@ -202,24 +202,38 @@ BEGIN
             WITH image AS MATERIALIZED (
             SELECT source._id AS mongo_id,
                    (pgtandem.mongo_id_uuid(_id))::uuid AS id,
-                   (pgtandem.mongo_text(source.document -> 'email'))::text AS email,
-                   (pgtandem.mongo_text(source.document -> 'hashed_password'))::text
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'email') END)::text AS email,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text
                        AS hashed_password,
-                   (pgtandem.mongo_text(source.document -> 'fullname'))::text AS fullname,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text
+                       AS fullname,
                    (CASE WHEN source.document -> 'roles' IS NULL THEN ('{user}')
-                    ELSE pgtandem.mongo_array(source.document -> 'roles',
-                                              'text')::text[] END)::text[] AS roles,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'roles', 'text[]',
+                       'string') IS NULL THEN pgtandem.mongo_array(source.document -> 'roles',
+                       'text')::text[] END)::text[] AS roles,
                    (CASE WHEN source.document -> 'is_active' IS NULL THEN (true)
-                       ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean
                        AS is_active,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                        AS created_at,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                        AS updated_at
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
@@ -264,21 +278,34 @@ BEGIN
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
                    (pgtandem.mongo_id_uuid(_id))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'email'))::text,
-                   (pgtandem.mongo_text(source.document -> 'hashed_password'))::text,
-                   (pgtandem.mongo_text(source.document -> 'fullname'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'email') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text,
                    (CASE WHEN source.document -> 'roles' IS NULL THEN ('{user}')
-                    ELSE pgtandem.mongo_array(source.document -> 'roles',
-                                              'text')::text[] END)::text[],
+                    WHEN pgtandem.mongo_flaw(source.document -> 'roles', 'text[]',
+                       'string') IS NULL THEN pgtandem.mongo_array(source.document -> 'roles',
+                       'text')::text[] END)::text[],
                    (CASE WHEN source.document -> 'is_active' IS NULL THEN (true)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(source.document -> 'email', 'text', 'string'),
@@ -297,21 +324,34 @@ BEGIN
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
                    (pgtandem.mongo_id_uuid(_id))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'email'))::text,
-                   (pgtandem.mongo_text(source.document -> 'hashed_password'))::text,
-                   (pgtandem.mongo_text(source.document -> 'fullname'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'email') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text,
                    (CASE WHEN source.document -> 'roles' IS NULL THEN ('{user}')
-                    ELSE pgtandem.mongo_array(source.document -> 'roles',
-                                              'text')::text[] END)::text[],
+                    WHEN pgtandem.mongo_flaw(source.document -> 'roles', 'text[]',
+                       'string') IS NULL THEN pgtandem.mongo_array(source.document -> 'roles',
+                       'text')::text[] END)::text[],
                    (CASE WHEN source.document -> 'is_active' IS NULL THEN (true)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM ONLY %s AS source
             WHERE source.ctid >= $1 AND source.ctid < $2
               AND (coalesce(pgtandem.mongo_flaw(source.document -> 'email', 'text', 'string'),
@@ -454,21 +494,34 @@ BEGIN
             OVERRIDING SYSTEM VALUE
             SELECT source._id,
                    (pgtandem.mongo_id_uuid(_id))::uuid,
-                   (pgtandem.mongo_text(source.document -> 'email'))::text,
-                   (pgtandem.mongo_text(source.document -> 'hashed_password'))::text,
-                   (pgtandem.mongo_text(source.document -> 'fullname'))::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'email') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text,
+                   (CASE WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+                       'string') IS NULL
+                       THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text,
                    (CASE WHEN source.document -> 'roles' IS NULL THEN ('{user}')
-                    ELSE pgtandem.mongo_array(source.document -> 'roles',
-                                              'text')::text[] END)::text[],
+                    WHEN pgtandem.mongo_flaw(source.document -> 'roles', 'text[]',
+                       'string') IS NULL THEN pgtandem.mongo_array(source.document -> 'roles',
+                       'text')::text[] END)::text[],
                    (CASE WHEN source.document -> 'is_active' IS NULL THEN (true)
-                    ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
+                    WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+                       'boolean') IS NULL
+                       THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean,
                    (CASE WHEN source.document -> 'created_at' IS NULL
                        THEN (pgtandem.mongo_id_time(_id))
-                       ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
+                       WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz,
                    (CASE WHEN source.document -> 'updated_at' IS NULL
                     THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                        pgtandem.mongo_id_time(_id)))
-                       ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                       WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                       'date') IS NULL
+                       THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
             FROM (SELECT v_new.*) AS source
             WHERE (coalesce(pgtandem.mongo_flaw(source.document -> 'email', 'text', 'string'),
         pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text', 'string'),
@@ -489,32 +542,46 @@ BEGIN
             RETURNING t.mongo_id IS NOT DISTINCT FROM v_new._id
                   AND t.id IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_id_uuid(_id))::uuid
                                                  FROM (SELECT v_new.*) AS source)
-                  AND t.email
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                                                    'email'))::text FROM (SELECT v_new.*) AS source)
-                  AND t.hashed_password
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                      'hashed_password'))::text FROM (SELECT v_new.*) AS source)
-                  AND t.fullname
-                      IS NOT DISTINCT FROM (SELECT (pgtandem.mongo_text(source.document ->
-                      'fullname'))::text FROM (SELECT v_new.*) AS source)
+                  AND t.email IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'email', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'email') END)::text
+                      FROM (SELECT v_new.*) AS source)
+                  AND t.hashed_password IS NOT DISTINCT FROM (SELECT (CASE
+                  WHEN pgtandem.mongo_flaw(source.document -> 'hashed_password', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'hashed_password') END)::text
+                      FROM (SELECT v_new.*) AS source)
+                  AND t.fullname IS NOT DISTINCT FROM (SELECT (CASE
+                      WHEN pgtandem.mongo_flaw(source.document -> 'fullname', 'text',
+                      'string') IS NULL
+                      THEN pgtandem.mongo_text(source.document -> 'fullname') END)::text
+                      FROM (SELECT v_new.*) AS source)
                   AND t.roles IS NOT DISTINCT FROM (SELECT (CASE WHEN source.document -> 'roles'
-                      IS NULL THEN ('{user}') ELSE pgtandem.mongo_array(source.document -> 'roles',
+                      IS NULL THEN ('{user}') WHEN pgtandem.mongo_flaw(source.document -> 'roles',
+                      'text[]', 'string') IS NULL
+                      THEN pgtandem.mongo_array(source.document -> 'roles',
                       'text')::text[] END)::text[] FROM (SELECT v_new.*) AS source)
                   AND t.is_active IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'is_active' IS NULL THEN (true)
-                      ELSE pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean
+                      WHEN pgtandem.mongo_flaw(source.document -> 'is_active', 'boolean',
+                      'boolean') IS NULL
+                      THEN pgtandem.mongo_boolean(source.document -> 'is_active') END)::boolean
                       FROM (SELECT v_new.*) AS source)
                   AND t.created_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'created_at' IS NULL
                       THEN (pgtandem.mongo_id_time(_id))
-                      ELSE pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'created_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'created_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
                   AND t.updated_at IS NOT DISTINCT FROM (SELECT (CASE
                       WHEN source.document -> 'updated_at' IS NULL
                       THEN (coalesce(pgtandem.mongo_time(document -> 'created_at'),
                       pgtandem.mongo_id_time(_id)))
-                      ELSE pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
+                      WHEN pgtandem.mongo_flaw(source.document -> 'updated_at', 'timestamptz',
+                      'date') IS NULL
+                      THEN pgtandem.mongo_time(source.document -> 'updated_at') END)::timestamptz
                       FROM (SELECT v_new.*) AS source)
             INTO v_kept;
             IF NOT v_kept THEN
