@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterable
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from helpers import ROOT
 
 MAKES = """
 CREATE SCHEMA IF NOT EXISTS staging;
@@ -40,3 +43,28 @@ def stage(dsn: str, table: str, documents: Iterable[Any], full: bool = False) ->
         if full:
             connection.execute(sql.SQL(DELETES).format(name))
         connection.execute("DROP TABLE incoming")
+
+
+def example(dsn: str, export: str, documents: int = 200, form: str = "canonical") -> None:
+    """Import what examples/mongo_tasks/generate.py writes for an export, but for its bad lines."""
+    collections = generate.exported(export, documents, seed=1)
+    for collection, some in collections.items():
+        stage(
+            dsn,
+            "subtasks" if collection == "dramatiq_tasks" else collection,
+            [generate.written(each, form) for each in some],
+            full=export == "full",
+        )
+
+
+def _generator() -> Any:
+    path = ROOT / "examples" / "mongo_tasks" / "generate.py"
+    spec = importlib.util.spec_from_file_location("generate", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = _generator()

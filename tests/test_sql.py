@@ -8,12 +8,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import staging
 from helpers import ROOT, install_vector, planned, psql, run, sqitch
 
 EXAMPLES = {
     "gear": {"users": 20, "items": 200},
     "unified_profiles": {"users": 200},
     "vibelife_v5": {"users": 200, "messages": 2500},
+    "mongo_tasks": {},
 }
 
 
@@ -53,8 +55,11 @@ def test_each_change_of_an_example_right_after_it(make_database, engine_template
     install_pgtap(as_user(dsn, "postgres"))
     if name == "vibelife_v5" and not install_vector(as_user(dsn, "postgres")):
         pytest.skip("Debian 12 has no pgvector; what the deploy says then, test_vibelife_v5 tests")
-    psql(project / "legacy.sql", dsn)
-    psql(project / "generate.sql", dsn, **EXAMPLES[name])
+    if name == "mongo_tasks":
+        staging.example(dsn, "first")
+    else:
+        psql(project / "legacy.sql", dsn)
+        psql(project / "generate.sql", dsn, **EXAMPLES[name])
     for change in planned(project):
         if change == f"{name}_contract":
             with psycopg.connect(dsn, autocommit=True) as connection:

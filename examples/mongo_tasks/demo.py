@@ -90,9 +90,7 @@ def move(stage: Stage, rows: int, folder: Path) -> None:
     )  # fmt: skip
     stage.run("pgtandem init")
     export(stage, folder, rows, "first", "canonical")
-    stage.show(
-        "SELECT line, reason, left(encode(raw, 'escape'), 60) FROM pgtandem.import_bad"
-    )
+    stage.show("SELECT line, reason, left(encode(raw, 'escape'), 60) FROM pgtandem.import_bad")
 
     stage.announce(
         "2 tables, sync, backfill", "Three tables, three mappings over the documents.",

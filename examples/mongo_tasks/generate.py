@@ -242,6 +242,18 @@ def changed(before: list[Document], after: list[Document], always: int) -> list[
     ]
 
 
+def exported(export: str, documents: int, seed: int) -> dict[str, list[Document]]:
+    """What an export has of each collection."""
+    collections = World(documents, seed, EXPORTS.index(export) + 1).collections()
+    if export != "second":
+        return collections
+    first = World(documents, seed, 1)
+    before = first.collections()
+    return {
+        name: changed(before[name], some, first.users - 1) for name, some in collections.items()
+    }
+
+
 def main() -> int:
     """Write the files."""
     parser = argparse.ArgumentParser(
@@ -254,14 +266,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="other documents")
     parser.add_argument("--clean", action="store_true", help="first: no document that is none")
     asked = parser.parse_args()
-    moment = EXPORTS.index(asked.export) + 1
-    collections = World(asked.documents, asked.seed, moment).collections()
-    if asked.export == "second":
-        first = World(asked.documents, asked.seed, 1)
-        collections = {
-            name: changed(first.collections()[name], documents, first.users - 1)
-            for name, documents in collections.items()
-        }
+    collections = exported(asked.export, asked.documents, asked.seed)
     asked.into.mkdir(parents=True, exist_ok=True)
     for name, documents in collections.items():
         lines = [

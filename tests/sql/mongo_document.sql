@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(65);
+SELECT plan(64);
 
 SET LOCAL TimeZone = 'Asia/Tokyo';
 SET LOCAL DateStyle = 'German, DMY';
@@ -14,8 +14,8 @@ SELECT is(pgtandem.mongo_id_uuid('{"$oid": "5ca4bbcea2dd94ee58162a68"}'),
           'e7ef6ff7-c407-8850-bc5c-0bc75c1e065d', 'the same at each import, on each server');
 SELECT is(pgtandem.mongo_id_uuid('"小"'), '94c3f677-5b3a-8648-bba0-347b06d9d24e', 'any _id');
 SELECT is(pgtandem.mongo_id_uuid(NULL), NULL, 'NULL');
-SELECT is(count(DISTINCT u.id), 1000::bigint, 'a thousand'),
-       is(count(*) FILTER (WHERE u.id::text ~ '^.{14}8.{4}[89ab]'), 1000::bigint, 'of version 8')
+SELECT is(count(DISTINCT u.id) FILTER (WHERE u.id::text ~ '^.{14}8.{4}[89ab]'), 1000::bigint,
+          'a thousand, of version 8')
 FROM (SELECT pgtandem.mongo_id_uuid(to_jsonb(n)::text) AS id
       FROM generate_series(1, 1000) AS n) AS u;
 SELECT is(pgtandem.mongo_id_time('{"$oid": "5ca4bbcea2dd94ee58162a68"}'),
