@@ -33,7 +33,7 @@ test-debian: setup ## the tests marked "both" on Debian's PostgreSQL
 
 demo: demo-gear ## the whole road on examples/gear; ROWS=1000000 for more, KEEP=1 to look around after
 
-demo-%: setup ## the same on another example: demo-unified_profiles, demo-vibelife_v5
+demo-%: setup ## the same on another example: demo-unified_profiles, demo-vibelife_v5, demo-mongo_tasks
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) tools/demo $*
 
 bench: setup ## measure against what one would write by hand; ROWS=1000000 as published
