@@ -67,7 +67,8 @@ SELECT is(pgtandem.mongo_numeric('{"$numberDecimal": "0E-6176"}')::text, '0.' ||
 SELECT is(pgtandem.mongo_double('0.1'), 0.1::double precision, 'a double');
 SELECT is(pgtandem.mongo_double('{"$numberDouble": "5e-324"}')::numeric > 0, true,
           'the least');
-SELECT is(pgtandem.mongo_double('{"$numberDouble": "-Infinity"}')::text, '-Infinity', 'an infinity');
+SELECT is(pgtandem.mongo_double('{"$numberDouble": "-Infinity"}')::text, '-Infinity',
+          'an infinity');
 SELECT is(pgtandem.mongo_double('{"$numberDouble": "-0.0"}')::text, '-0', 'a negative zero');
 SELECT is((pg_temp.error_of(format('SELECT pgtandem.mongo_double(%L)', v)))[1], 'TD085',
           'no double: ' || v)

@@ -963,16 +963,10 @@ def _bodies(parts: list[str]) -> str:
 
 
 def _left(one: str, other: str) -> str:
-    """Statements that drop what one expand script makes and another one neither makes nor drops."""
-    made = re.compile(
-        r"^CREATE OR REPLACE (FUNCTION|VIEW)\s+(.+?)"
-        r"(?:\(p_name text DEFAULT NULL\)\s|\s+AS\s+SELECT t\.)",
-        re.MULTILINE,
-    )
-    kept = {match[2] for match in made.finditer(other)}
-    gone = [match for match in made.finditer(one) if match[2] not in kept]
-    drops = [f"DROP {m[1]} {m[2]}{'(text)' if m[1] == 'FUNCTION' else ''};\n" for m in gone]
-    return "".join([*drops, "\n"] if drops else [])
+    """Drops the view of documents that one expand script makes, and another one does not."""
+    made = re.compile(r"^CREATE OR REPLACE VIEW\s+(.+?)\s+AS\s+SELECT t\.", re.MULTILINE)
+    kept = made.findall(other)
+    return "".join(f"DROP VIEW {name};\n\n" for name in made.findall(one) if name not in kept)
 
 
 def _builds(script: str, index: SqlIndex) -> bool:
