@@ -44,7 +44,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_texts text[] := '{}';
+    v_texts text[] := ARRAY[]::text[];
 BEGIN
     IF jsonb_typeof(p_value) IS DISTINCT FROM 'array' THEN
         PERFORM pgtandem._mongo_no(p_value, 'array');

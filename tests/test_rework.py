@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import threading
 import time
@@ -496,29 +495,6 @@ def test_joins_come_and_go(project: Path, dsn: str, one: str, other: str) -> Non
         settled()
         sqitch("revert", "-y", dsn=dsn, project=project)
     assert look("SELECT nspname::text FROM pg_namespace WHERE nspname = 'pgtandem_shop'") == []
-
-
-def test_checks_and_a_view_of_documents_come_and_go_with_a_rework(project, dsn):
-    """From a mapping with a check to one without; there and back again."""
-    mapping = project / "mappings" / "shop.yml"
-    mapping.write_text(BEFORE + "checks: {dear: SELECT id FROM new_shop.item WHERE cents > 999}\n")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(LEGACY)
-        render(project)
-        sqitch("deploy", "--to-change", "shop_sync", dsn=dsn, project=project)
-        there = "SELECT to_regprocedure('pgtandem_shop.checked(text)') IS NOT NULL"
-        assert connection.execute(there).fetchone() == (True,)
-        mapping.write_text(AFTER)
-        render(project, "--rework")
-        sqitch("deploy", "--to-change", "shop_sync@HEAD", dsn=dsn, project=project)
-        assert connection.execute(there).fetchone() == (False,)
-        tag = re.search(r"^@(\S+)", (project / "sqitch.plan").read_text(), re.MULTILINE)
-        assert tag
-        sqitch("revert", "-y", "--to", f"@{tag[1]}", dsn=dsn, project=project)
-        assert connection.execute(there).fetchone() == (True,)
-        sqitch("revert", "-y", dsn=dsn, project=project)
-        assert connection.execute("SELECT FROM pg_namespace WHERE nspname = 'pgtandem_shop'"
-                                  ).fetchone() is None  # fmt: skip
 
 
 DOCUMENTS = """
