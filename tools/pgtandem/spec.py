@@ -143,8 +143,11 @@ def load(path: Path) -> Mapping:
     _check_expressions(document, mistakes)
     _check_checks(document, mistakes)
     mistakes.stop_if_any()
-    columns = (*_columns(document, mistakes), *fields.columns(document, mistakes))
-    mistakes.stop_if_any()
+    own = tuple(_columns(document, mistakes))
+    read = tuple(fields.columns(document, mistakes))
+    if document.document and not read:  # what the rest would say of them is no news
+        mistakes.stop_if_any()
+    columns = (*own, *read)
     _check(document, columns, mistakes)
     derived.check_joins(document, mistakes)
     derived.check_members(document, mistakes)
