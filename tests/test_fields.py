@@ -98,6 +98,7 @@ MISTAKES = [
     ('{path: age, default: "0"}', "{path: age, default_where: null}", "age:", "should be"),
     ('{path: age, default: "0"}', "{path: age, default_where: empty}", "age:",
      "default_where without a default"),
+    ('default: "0"', "default: pending", "age:", 'no column "pending"; a text is'),
     ("  view: app.people_documents", "  view: documents", "view:", "write schema.name"),
     ("  view: app.people_documents", "  viw: app.documents", "viw:", 'did you mean "view"?'),
     ("  mongo_id: _id", "  mongo_id: upper(_id)", "view:", "holds the _id of the document"),
@@ -249,6 +250,19 @@ def test_what_a_document_lacks_gets_its_default_and_the_view_shows_that(dsn):
         "_id": "a", "name": '"A"', "age": 0, "tags": None, "born": None, "extra": None,
         "address": {"city": None},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("sync", ["{mode: queued, ways: forward}", "{mode: strict, ways: forward}"])
+def test_other_modes(dsn, sync):
+    text = replaced("{mode: record, ways: forward}", sync)
+    build(dsn, text, LEGACY, ("expand", "sync", "backfill"))
+    sent = ['{"_id": "a", "age": 5}', '{"_id": "b", "age": 1.5}']
+    stage(dsn, "people", sent)
+    pgtandem("drain", "people", dsn=dsn)
+    assert rows(dsn, "SELECT mongo_id, age FROM app.people") == [('"a"', 5)]
+    stage(dsn, "people", ['{"_id": "b", "age": 2}'], full=True)
+    pgtandem("drain", "people", dsn=dsn)
+    assert rows(dsn, "SELECT mongo_id, age FROM app.people") == [('"b"', 2)]
 
 
 # --- what does not fit ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ What a document holds is Extended JSON of any form; the functions pgtandem.mongo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -258,6 +259,13 @@ def _check_field(
         mistakes.add(where, f"{here}: default_where without a default")
     if form.default is not None and (flaw := sqltext.flaw(form.default)):
         mistakes.add((*where, "default"), f"{here}.default: {flaw}")
+    word, reserved = (form.default or "").strip(), sqltext.RESERVED
+    name_like = re.fullmatch(r"[^\W\d][\w$]*", word) and word.lower() not in reserved
+    if name_like and word not in document.source.columns:
+        mistakes.add(
+            (*where, "default"),
+            f'{here}.default: the source has no column "{word}"; a text is "\'{word}\'"',
+        )
 
 
 def _check_paths(document: Document, mistakes: Mistakes) -> None:
