@@ -495,3 +495,35 @@ def test_joins_come_and_go(project: Path, dsn: str, one: str, other: str) -> Non
         settled()
         sqitch("revert", "-y", dsn=dsn, project=project)
     assert look("SELECT nspname::text FROM pg_namespace WHERE nspname = 'pgtandem_shop'") == []
+
+
+DOCUMENTS = """
+mapping: shop
+source: {table: staging.item, columns: {_id: text, document: jsonb}}
+target: {table: new_shop.item, columns: {_id: text, label: text}}
+key: [_id]
+columns: {_id: _id}
+document: {fields: {label: label}, view: new_shop.one}
+sync: {ways: forward}
+"""
+
+
+def test_a_view_of_documents_gets_another_name(project, dsn):
+    mapping = project / "mappings" / "shop.yml"
+    mapping.write_text(DOCUMENTS)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "CREATE SCHEMA staging; CREATE TABLE staging.item (_id text PRIMARY KEY,"
+            " document jsonb); CREATE SCHEMA new_shop;"
+            " CREATE TABLE new_shop.item (_id text PRIMARY KEY, label text)"
+        )
+        render(project)
+        sqitch("deploy", "--to-change", "shop_sync", dsn=dsn, project=project)
+        there = "SELECT to_regclass('new_shop.one') IS NULL, to_regclass('new_shop.two') IS NULL"
+        assert connection.execute(there).fetchone() == (False, True)
+        mapping.write_text(
+            DOCUMENTS.replace("label: label", "label: title").replace(".one", ".two")
+        )
+        render(project, "--rework")
+        sqitch("deploy", "--to-change", "shop_sync@HEAD", dsn=dsn, project=project)
+        assert connection.execute(there).fetchone() == (True, False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import staging
 from helpers import ROOT, install_vector, planned, psql, run, sqitch
 
 EXAMPLES = {
@@ -15,6 +16,7 @@ EXAMPLES = {
     "unified_profiles": {"users": 200},
     "vibelife_v5": {"users": 200, "messages": 2500},
     "danci": {"users": 200},
+    "mongo_tasks": {},
 }
 
 
@@ -54,8 +56,11 @@ def test_each_change_of_an_example_right_after_it(make_database, engine_template
     install_pgtap(as_user(dsn, "postgres"))
     if name == "vibelife_v5" and not install_vector(as_user(dsn, "postgres")):
         pytest.skip("Debian 12 has no pgvector; what the deploy says then, test_vibelife_v5 tests")
-    psql(project / "legacy.sql", dsn)
-    psql(project / "generate.sql", dsn, **EXAMPLES[name])
+    if name == "mongo_tasks":
+        staging.example(dsn, "first")
+    else:
+        psql(project / "legacy.sql", dsn)
+        psql(project / "generate.sql", dsn, **EXAMPLES[name])
     if name == "danci":
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("UPDATE danci.amas_user_states SET attention = least(attention, 1)")

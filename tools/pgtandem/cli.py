@@ -20,22 +20,26 @@ INTERRUPTED_EXIT = 130  # as shells report Ctrl-C
 class CommandPackage(click.Group):
     """Each module of `pgtandem.commands` is a command; it is imported when it is needed.
 
-    A module named lock_tables would be the command lock-tables. It holds `command`.
+    A module named lock_tables would be the command lock-tables, and import_ is import, which Python
+    has taken. It holds `command`.
     """
+
+    @staticmethod
+    def _modules() -> dict[str, str]:
+        names = (module.name for module in pkgutil.iter_modules(commands.__path__))
+        return {
+            name.rstrip("_").replace("_", "-"): name for name in names if not name.startswith("_")
+        }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
-        return sorted(
-            module.name.replace("_", "-")
-            for module in pkgutil.iter_modules(commands.__path__)
-            if not module.name.startswith("_")
-        )
+        return sorted(self._modules())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in (modules := self._modules()):
             return None
-        module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
+        module = import_module(f"{commands.__name__}.{modules[cmd_name]}")
         command: click.Command = module.command
         return command
 

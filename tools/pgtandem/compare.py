@@ -16,6 +16,7 @@ from psycopg import sql
 from pgtandem import db, deployed, sessions
 from pgtandem.errors import PgtandemError
 
+EXAMPLES = 20  # of what a check finds
 STORED = 10_000  # differences that are looked at one by one, and stored
 BEAT_SECONDS = 0.5
 Work = Callable[[sessions.Connection, sql.Composable, dict[str, Any]], Any]
@@ -78,6 +79,21 @@ class Category:
     changed: int
 
 
+@dataclass(frozen=True)
+class Check:
+    """What a check of the mapping found.
+
+    Attributes:
+        check: its name.
+        found: how many things are wrong.
+        examples: the first EXAMPLES of them, each a row of the check's query.
+    """
+
+    check: str
+    found: int
+    examples: list[dict[str, Any]]
+
+
 @dataclass
 class Comparison:
     """The result of a comparison on one snapshot.
@@ -100,7 +116,8 @@ class Comparison:
         queued: how many of the keys in `differences` were in the queue, in the snapshot.
         waiting: of a mapping in mode queued, keys that a drain has still to bring over; no
             differences.
-        seconds: what it took.
+        checks: what the checks of the mapping found, in its order; empty where none were run.
+        seconds: what it took, without the checks.
         stored: its number in pgtandem.comparison; None on a standby.
     """
 
@@ -120,6 +137,7 @@ class Comparison:
     shown: list[Difference] = field(default_factory=list)
     queued: int = 0
     waiting: int = 0
+    checks: list[Check] = field(default_factory=list)
     seconds: float = 0.0
     stored: int | None = None
 
@@ -127,6 +145,11 @@ class Comparison:
     def differing(self) -> int:
         """The number of keys that differ."""
         return self.missing + self.extra + self.changed
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing differs, and no check found anything."""
+        return not self.differing and not any(each.found for each in self.checks)
 
     def add(self, counts: Mapping[str, Any]) -> None:
         """Add the figures of a range."""
@@ -171,6 +194,7 @@ def full(
     mapping: deployed.Mapping,
     on_beat: Callable[[], object],
     area: str | None = None,
+    checks: bool = False,
 ) -> Comparison:
     """Compare every row, in as many ranges of keys as the team has sessions.
 
@@ -179,9 +203,10 @@ def full(
         mapping: what to compare.
         on_beat: called twice a second.
         area: show the differences of this area alone.
+        checks: run the checks of the mapping, too, in the same snapshot.
 
     Raises:
-        PgtandemError: where there is no such area.
+        PgtandemError: where there is no such area; where a check fails.
         psycopg.Error: TD025 where a key is in the source twice; what PostgreSQL raises.
     """
     began = time.monotonic()
@@ -204,9 +229,13 @@ def full(
     _look(comparison, run, area)
     waiting = _look_at_queue(busy[0], mapping, comparison)
     _look_at_categories(comparison, run, waiting)
+    comparison.seconds = time.monotonic() - began
+    if checks and "checked" in mapping.routines:
+        comparison.checks = sessions.results(
+            [team.start(busy[0], _run_checks, mapping)], BEAT_SECONDS, on_beat
+        )[0]
     for session in busy:
         _end(session)
-    comparison.seconds = time.monotonic() - began
     return comparison
 
 
@@ -364,6 +393,26 @@ def _look_at_categories(
         )
         for name in names
     ]
+
+
+def _run_checks(session: sessions.Connection, mapping: deployed.Mapping) -> list[Check]:
+    """Run the checks of a mapping one after the other."""
+    names = session.execute(db.load_query("compare_checks"), {"mapping": mapping.name}).fetchall()
+    query = db.load_query("compare_check").format(schema=mapping.schema)
+    checks = []
+    for name in (row["name"] for row in names):
+        try:
+            row = session.execute(query, {"name": name, "examples": EXAMPLES}).fetchone()
+        except psycopg.DataError as error:
+            raise PgtandemError(
+                f'The check "{name}" of mapping "{mapping.name}" fails.',
+                detail=error.diag.message_primary or "",
+                hint="Mend its query under checks in the mapping, and render again.",
+                sqlstate=error.sqlstate,
+            ) from error
+        assert row
+        checks.append(Check(name, row["found"], row["examples"]))
+    return checks
 
 
 def _look_at_queue(

@@ -56,6 +56,14 @@ class Difference(_Part):
     is_json: bool = Field(description="Whether both are the text of JSON.")
 
 
+class Check(_Part):
+    """What must hold beside, by a query of the mapping."""
+
+    check: str = Field(description="Its name.")
+    found: int = Field(ge=0, description="How many things are wrong.")
+    examples: list[dict[str, Any]] = Field(description="The first 20, as rows of its query.")
+
+
 class Report(_Part):
     """The result of a comparison on one snapshot."""
 
@@ -75,6 +83,9 @@ class Report(_Part):
     changed: int = Field(ge=0, description="Rows that differ in a column.")
     queued: int = Field(ge=0, description="Keys among the differences that were in the queue.")
     areas: list[Area] = Field(description="The same by areas; empty where the mapping has none.")
+    checks: list[Check] = Field(
+        default_factory=list, description="Of the mapping; empty where none were run."
+    )
     started_at: datetime = Field(description="A time before the snapshot.")
     snapshot: str = Field(description="PostgreSQL's name of it.")
     seconds: float = Field(ge=0, description="What it took.")
@@ -111,6 +122,7 @@ def report(comparison: compare.Comparison, area: str | None) -> Report:
             Area(area=each.area, columns=each.columns, changed=each.changed, equal=not each.changed)
             for each in comparison.areas
         ],
+        checks=[Check(**vars(each)) for each in comparison.checks],
         started_at=comparison.started_at,
         snapshot=comparison.snapshot,
         seconds=round(comparison.seconds, 3),

@@ -229,6 +229,45 @@ class Contract(Strict):
     )
 
 
+class DocumentField(Strict):
+    """A value in a document of the source, in full."""
+
+    path: Name = Field(description="Where it stands, as a.b.c; quote a step that has a dot in it.")
+    bson: (
+        Literal[
+            "string", "objectId", "boolean", "number", "decimal", "date", "uuid", "binary", "json"
+        ]
+        | None
+    ) = Field(
+        None, description="What it is in the document; without it, what the column's type is."
+    )
+    default: Name | None = Field(
+        None, description="SQL expression over a row of the source, for documents that lack it."
+    )
+    default_where: Literal["missing", "null", "empty"] = Field(
+        "missing",
+        description="When the default applies: missing; also null; also the empty string.",
+    )
+
+
+class SourceDocument(Strict):
+    """Documents of MongoDB in a column of the source, as `pgtandem import mongo` stores them."""
+
+    column: Name = Field("document", description="The jsonb column that holds the document.")
+    id: Name = Field("_id", description="The column that holds its _id, as text.")
+    fields: dict[Name, Name | DocumentField] = Field(
+        min_length=1,
+        description="Target column: the path of its value in the document, or the full form.",
+    )
+    ignored: list[Name] = Field(
+        default_factory=list,
+        description="Paths that nobody needs, or that expressions under columns read.",
+    )
+    view: Name | None = Field(
+        None, description="Schema and name of a view of the target in the shape of the documents."
+    )
+
+
 class Document(Strict):
     """The whole file."""
 
@@ -253,6 +292,14 @@ class Document(Strict):
         min_length=1,
         description="Target column, or path in a JSONB column (profile.account.email): a source "
         "column, a SQL expression, or the full form.",
+    )
+    document: SourceDocument | None = Field(
+        None, description="Columns of the target that stand in a document of the source."
+    )
+    checks: dict[RowName, Name] = Field(
+        default_factory=dict,
+        description="What must hold beside, each under a name: a SELECT whose rows are what is "
+        "wrong. verify runs them.",
     )
     areas: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(
         default_factory=dict,

@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from jinja2.ext import Extension
 
-from pgtandem import __version__, documents, joins, paths, sqltext
+from pgtandem import __version__, documents, fields, joins, paths, sqltext
 from pgtandem.derived import touched
 from pgtandem.fold import fold
 from pgtandem.model import Column, Document
@@ -35,6 +35,7 @@ BY_COLUMNS = ("pgtandem:columns",)  # which a contract on columns requires besid
 TRIGGERS = ("write", "update", "moved", "truncate")  # on the source; "keep", too, in place
 REWORK_REQUIRES = ("pgtandem:rework",)
 PATH_REQUIRES = ("pgtandem:document",)
+DOCUMENT_REQUIRES = ("pgtandem:mongo_document",)
 NOTES = {
     "expand": "what the target should hold, and the comparison",
     "sync": "triggers that keep both sides equal",
@@ -410,9 +411,7 @@ class Context:
         self.generated = [c for c in self.old if c.generated]
         self.generated_array = sqltext.text_array(list(document.contract.generated))
 
-        self.undo = mapping.undo
-        self.indexes = _sql_indexes(mapping)
-        self._name_categories(document)
+        self._name_beside(mapping)
         self._name_leaving(mapping)
 
         self.key_array = sqltext.text_array(document.key)
@@ -422,8 +421,8 @@ class Context:
 
     def _name_kind(self, mapping: Mapping) -> None:
         document = mapping.document
-        source, target = document.source, document.target
-        self.filter = sqltext.closed(source.filter) if source.filter else None
+        target = document.target
+        self.filter = fields.row_filter(document)
         self.target_filter = sqltext.closed(target.filter) if target.filter else None
         self.truncate = document.sync.truncate
         self.lock_timeout = document.sync.lock_timeout.replace(" ", "")
@@ -455,6 +454,20 @@ class Context:
             f"{{{_element(self.source)}, {_element(self.target)}, {_element(self.archived)}}}"
         )
         self.source_table = f"{{{_element(self.source)}}}"
+
+    def _name_beside(self, mapping: Mapping) -> None:
+        """What a mapping may have beside the image and its sync."""
+        self.undo = mapping.undo
+        self.indexes = _sql_indexes(mapping)
+        self.checks = mapping.checks
+        self._name_categories(mapping.document)
+        self._name_view(mapping.document)
+
+    def _name_view(self, document: Document) -> None:
+        view = document.document.view if document.document else None
+        self.old_view = sqltext.qualified(view) if view else None
+        self.old_id = sqltext.ident(fields.id_column(document)) if view else ""
+        self.old_document = fields.old_document(document) if view else ""
 
     def _name_categories(self, document: Document) -> None:
         self.categories = {
@@ -995,8 +1008,9 @@ def scripts(
     if former:
         parts = [rendered[Path("deploy") / f"{mapping.name}_{p}.sql"] for p in PHASES[:2]]
         was = [former.expand, former.sync]
-        add("deploy", "expand", "rework_deploy.sql.j2", former=former, body=_bodies(parts))
-        add("revert", "expand", "rework_revert.sql.j2", former=former, body=_bodies(was))
+        gone, new = (_left(one, other) for one, other in ((was[0], parts[0]), (parts[0], was[0])))
+        add("deploy", "expand", "rework_deploy.sql.j2", former=former, body=gone + _bodies(parts))
+        add("revert", "expand", "rework_revert.sql.j2", former=former, body=new + _bodies(was))
         add("deploy", "sync", "rework_sync_deploy.sql.j2", former=former)
         add("revert", "sync", "rework_sync_revert.sql.j2", former=former)
     return rendered
@@ -1007,6 +1021,13 @@ def _bodies(parts: list[str]) -> str:
     return "\n\n".join(
         part.partition(f"\n{BEGIN}\n")[2].rpartition("\nCOMMIT;\n")[0].strip("\n") for part in parts
     )
+
+
+def _left(one: str, other: str) -> str:
+    """Drops the view of documents that one expand script makes, and another one does not."""
+    made = re.compile(r"^CREATE OR REPLACE VIEW\s+(.+?)\s+AS\s+SELECT t\.", re.MULTILINE)
+    kept = made.findall(other)
+    return "".join(f"DROP VIEW {name};\n\n" for name in made.findall(one) if name not in kept)
 
 
 def _builds(script: str, index: SqlIndex) -> bool:
@@ -1027,6 +1048,7 @@ def phases(mapping: Mapping) -> tuple[str, ...]:
     """The phases a mapping has: contract only where a view can stand for the source."""
     sync = mapping.document.sync
     own = mapping.in_place or mapping.derived or sync.mode == "queued" or sync.ways == "none"
+    own = own or mapping.document.document is not None
     without = {
         "index": not mapping.document.indexes,
         "contract": own or not all(column.plain for column in mapping.key_columns),
@@ -1045,4 +1067,6 @@ def requires(mapping: Mapping, phase: str, reworked: bool = False) -> list[str]:
     engine += BY_COLUMNS if phase == "contract" and mapping.document.contract.columns else ()
     if phase == "expand" and any(c.path for c in mapping.columns):
         engine.extend(PATH_REQUIRES)
+    if phase == "expand" and mapping.document.document:
+        engine.extend(DOCUMENT_REQUIRES)
     return [*own, *previous, *engine]

@@ -15,14 +15,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
-from pgtandem import derived, documents, sqltext
+from pgtandem import derived, documents, fields, sqltext
 from pgtandem.derived import CONTROL, TYPE
 from pgtandem.errors import PgtandemError
 from pgtandem.mistakes import Mistakes, nearest
-from pgtandem.model import Column, ColumnForm, Document
+from pgtandem.model import Column, ColumnForm, Document, DocumentField
 
 # Sections that say nothing about what a row of the target should be.
-UNHASHED = {"areas", "categories", "backfill", "indexes", "gate", "contract"}
+UNHASHED = {"areas", "categories", "backfill", "checks", "indexes", "gate", "contract"}
 OTHER = "other"  # what rows of no category are called
 # Variables of the rendered functions: a column of that name would be read in their place.
 OURS = re.compile(
@@ -86,6 +86,12 @@ class Mapping:
         """Whether a backfill is made to change rows that are there already."""
         return self.in_place or self.document.merge is not None
 
+    @property
+    def checks(self) -> dict[str, str]:
+        """What verify looks for beside: its own, then those that a document section brings."""
+        own = {name: sqltext.closed(query) for name, query in self.document.checks.items()}
+        return own | fields.given_checks(self.document)
+
     def settings(self) -> dict[str, Any]:
         """The sections that the database needs, as JSON."""
         sections = {"sync", "merge", "backfill", "gate", "contract"}
@@ -97,6 +103,8 @@ class Mapping:
             settings["categories"] = [*self.document.categories, OTHER]
         if self.document.rows:
             settings["unit"] = self.unit
+        if self.checks:
+            settings["checks"] = list(self.checks)
         return settings
 
 
@@ -149,8 +157,13 @@ def load(path: Path) -> Mapping:
     _check_indexes(document, mistakes)
     _check_categories(document, mistakes)
     _check_expressions(document, mistakes)
+    _check_checks(document, mistakes)
     mistakes.stop_if_any()
-    columns = tuple(_columns(document, mistakes))
+    own = tuple(_columns(document, mistakes))
+    read = tuple(fields.columns(document, mistakes))
+    if document.document and not read:  # what the rest would say of them is no news
+        mistakes.stop_if_any()
+    columns = (*own, *read)
     _check(document, columns, mistakes)
     derived.check_joins(document, mistakes)
     derived.check_members(document, mistakes)
@@ -159,6 +172,11 @@ def load(path: Path) -> Mapping:
     derived.check_merge(document, columns, mistakes)
     areas = _areas(document, columns, mistakes)
     mistakes.stop_if_any()
+    return Mapping(document, columns, areas, _hash(document))
+
+
+def _hash(document: Document) -> str:
+    """SHA-256 of what a mapping means, in hex."""
     meaning = document.model_dump(
         mode="json",
         by_alias=True,
@@ -170,8 +188,7 @@ def load(path: Path) -> Mapping:
         meaning["contract"] = {"columns": document.contract.columns}
     if document.backfill.undo is not None:  # it has triggers of its own
         meaning["backfill"] = {"undo": document.backfill.undo}
-    canonical = json.dumps(meaning, sort_keys=True)
-    return Mapping(document, columns, areas, hashlib.sha256(canonical.encode()).hexdigest())
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 def _add_undecided(mistakes: Mistakes, tree: CommentedMap) -> None:
@@ -217,7 +234,9 @@ def _add_invalid(
 ) -> None:
     # A union reports its branches as steps of the location; they are not in the file.
     steps = tuple(
-        s for s in location if s not in {"ColumnForm", "constrained-str", "dict[str,str]"}
+        s
+        for s in location
+        if s not in {"ColumnForm", "DocumentField", "constrained-str", "dict[str,str]"}
     )
     steps = tuple(s for s in steps if not (isinstance(s, str) and ("[" in s or "literal" in s)))
     name = ".".join(str(step) for step in steps) or "the file"
@@ -225,9 +244,9 @@ def _add_invalid(
         model: Any = Document
         for step in steps[:-1]:
             field = model.model_fields.get(str(step)) if model else None
-            kinds = (field.annotation, *get_args(field.annotation)) if field else ()
-            model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
-        valid = [f.alias or n for n, f in (model or ColumnForm).model_fields.items()]
+            model = _section(field.annotation) if field else None
+        form = DocumentField if steps[0] == "document" else ColumnForm
+        valid = [f.alias or n for n, f in (model or form).model_fields.items()]
         message = f"there is no such key{nearest(str(steps[-1]), valid)}"
     elif kind == "missing":
         message = "is missing"
@@ -239,6 +258,12 @@ def _add_invalid(
     elif kind in KINDS:
         message = f"should be {KINDS[kind]}"
     mistakes.add(steps, f"{name}: {message[0].lower()}{message[1:]}")
+
+
+def _section(annotation: Any) -> Any:
+    """The model of a section that may be left out or not; None where it is no section."""
+    models = [a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")]
+    return models[0] if models else None
 
 
 def _check_names(document: Document, mistakes: Mistakes) -> None:
@@ -286,6 +311,18 @@ def _check_indexes(document: Document, mistakes: Mistakes) -> None:
             mistakes.add((*where, "on"), f"indexes.{name}.on: write it in parentheses")
         if index.query and not re.match(r"(?i)(select|with)\b", index.query):
             mistakes.add((*where, "query"), f"indexes.{name}.query: it is no SELECT")
+
+
+def _check_checks(document: Document, mistakes: Mistakes) -> None:
+    for name, query in document.checks.items():
+        if document.document and name in fields.GIVEN:
+            mistakes.add(
+                ("checks", name), f"checks.{name}: the document section brings one so named"
+            )
+        if flaw := sqltext.flaw(query):
+            mistakes.add(("checks", name), f"checks.{name}: {flaw}")
+        elif not re.match(r"(?i)(select|with)\b", sqltext.closed(query)):
+            mistakes.add(("checks", name), f"checks.{name}: it is no SELECT")
 
 
 def _check_trigger(document: Document, mistakes: Mistakes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def document(comparison: compare.Comparison, limit: int) -> dict[str, object]:
         "queued": comparison.queued, "waiting": comparison.waiting,
         "areas": [vars(area) | {"equal": not area.changed} for area in comparison.areas],
         **({"categories": categories} if categories else {}),
+        "checks": [vars(each) for each in comparison.checks],
         "started_at": comparison.started_at, "snapshot": comparison.snapshot,
         "seconds": round(comparison.seconds, 3),
         "differences": [
@@ -100,6 +102,18 @@ def _show(comparison: compare.Comparison, limit: int | None) -> None:
         )
     if limit is not None:
         show_differences(comparison.shown, limit)
+    if comparison.checks:
+        output.print_table(("", "check", "for example"), _checks(comparison))
+
+
+def _checks(comparison: compare.Comparison) -> Iterator[tuple[str, str, str]]:
+    """A line for each check of the mapping, with the first thing that it found."""
+    for each in comparison.checks:
+        if each.found:
+            example = json.dumps(each.examples[0], ensure_ascii=False)
+            yield "fail", f"{each.check}: {each.found:,}", output.shortened(example)
+        else:
+            yield "ok", each.check, ""
 
 
 def _remark(
@@ -110,6 +124,12 @@ def _remark(
             "A sample proves nothing about the rows that are not in it: one of 100 rows misses a"
             " single bad row in 10,000 ninety-nine times in a hundred. Contract counts full"
             " comparisons only."
+        )
+    found = next((each.check for each in comparison.checks if each.found), None)
+    if found:
+        say.say(
+            "To see all that a check finds, in psql:"  # noqa: S608 - for a person to type
+            f" SELECT * FROM pgtandem_{mapping.name}.checked('{found}')"
         )
     if mapping.is_standby:
         say.say("This is a standby: the result is not stored, so no gate knows of it.")
@@ -160,6 +180,7 @@ def run(
     keys: int | None,
     remarks: output.Remarks,
     area: str | None = None,
+    checks: bool = False,
 ) -> tuple[compare.Comparison, deployed.Mapping]:
     """Compare and store the result; progress on standard error."""
     with (
@@ -180,7 +201,7 @@ def run(
             comparison = compare.sample(first, mapping, keys, area)
         else:
             comparison = compare.full(
-                team, mapping, lambda: meter.show(None, "comparing every row"), area
+                team, mapping, lambda: meter.show(None, "comparing every row"), area, checks
             )
         if not mapping.is_standby:
             compare.save(first, comparison)
@@ -231,10 +252,11 @@ def command(
 
     All is read on one snapshot, so it is exact while everybody goes on writing. It takes no lock
     that a writer would notice, and works on a standby, too. The result is stored: gate, contract
-    and repair go by it. The name of the Sqitch project in the current directory stands for all its
-    deployed mappings, one after the other; the report is then an array.
+    and repair go by it. Then the checks of the mapping are run, if it has any, on the same
+    snapshot; with --sample they are not. The name of the Sqitch project in the current directory
+    stands for all its deployed mappings, one after the other; the report is then an array.
 
-    Exit status: 0 equal, 1 differences, 2 error.
+    Exit status: 0 equal, 1 differences or a check that found something, 2 error.
     """
     if force and not report:
         raise click.UsageError("--force is for --report.")
@@ -247,7 +269,10 @@ def command(
         # There is nothing to compare any more, as it says where just this one is asked for.
         left = [each for each in meant if alone or each.phase != "contract"]
         names = [each.name for each in left or meant]
-        made = [run(target, each, 1 if keys else jobs, keys, remarks, area) for each in names]
+        made = [
+            run(target, each, 1 if keys else jobs, keys, remarks, area, checks=True)
+            for each in names
+        ]
     if report:
         reports = [consistency.report(comparison, area) for comparison, _ in made]
         consistency.write(report, reports[0] if alone else reports, force)
@@ -259,5 +284,5 @@ def command(
         if not as_json:
             _show(comparison, limit if listed else None)
         _remark(comparison, mapping, listed, remarks)
-    if any(comparison.differing for comparison, _ in made):
+    if not all(comparison.holds for comparison, _ in made):
         context.exit(1)

@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.count_absent(%(import)s);

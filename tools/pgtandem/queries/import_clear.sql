@@ -1,0 +1,1 @@
+DELETE FROM pg_temp.pgtandem_chunk;

@@ -1,0 +1,1 @@
+SELECT pgtandem.delete_absent(%(import)s, %(after)s) AS last;

@@ -1,0 +1,1 @@
+SELECT pgtandem.finish_import(%(import)s);

@@ -1,0 +1,1 @@
+SELECT * FROM pgtandem.import WHERE id = %(import)s;
