@@ -55,6 +55,7 @@ def test_keywords_are_upper_case(path):
 WIDE = [
     *(ROOT / "examples" / "unified_profiles").glob("*/unified_profiles_*.sql"),
     *(ROOT / "examples" / "mongo_tasks").glob("*/*_sync.sql"),
+    *(ROOT / "examples" / "mongo_tasks").glob("*/*_expand.sql"),
 ]
 
 

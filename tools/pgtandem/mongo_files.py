@@ -202,10 +202,10 @@ def describe(names: list[str]) -> list[dict[str, Any]]:
 class Reader:
     """Reads files one after the other, as chunks."""
 
-    def __init__(self, names: list[str], format_: str, block: int = BLOCK) -> None:
+    def __init__(self, names: list[str], format_: str) -> None:
         self._names = names
         self._format = format_
-        self._block = block
+        self._block = BLOCK
         self._hash = hashlib.sha256()
         self._decoder = documents.Decoder()
         self._number = 0

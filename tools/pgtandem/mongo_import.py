@@ -166,7 +166,8 @@ class Import:
         return {"import": self.number or 0}
 
     def _load(self) -> dict[str, sql.Composed | sql.SQL]:
-        staging = self.staging.identifier
+        # psycopg takes a % in a query with parameters for one, in a name, too.
+        staging = sql.SQL(self.staging.identifier.as_string().replace("%", "%%"))
         if self.number is None:
             seen: sql.Composable = sql.Identifier("pg_temp", "pgtandem_seen")
         elif self._fresh:
@@ -177,7 +178,7 @@ class Import:
         if self.number is None:
             merge = "import_compare" if self.staging.exists else "import_count"
         return {
-            "direct": db.load_query("import_direct").format(staging=staging),
+            "direct": db.load_query("import_direct").format(staging=self.staging.identifier),
             "repeated": db.load_query("import_repeated").format(seen=seen),
             "see": db.load_query("import_see").format(seen=seen),
             "merge": db.load_query(merge).format(staging=staging),

@@ -42,7 +42,7 @@ class Order:
 
 @click.group()
 def command() -> None:
-    """Bring exported data into a staging table, the source of a mapping."""
+    """Bring exported data into a staging table."""
 
 
 @command.command()
