@@ -13,7 +13,7 @@ SELECT throws_ok(
     $$ SELECT pgtandem._check_staging('staging.other') $$, 'TD080', NULL, 'TD080: lacks columns'
 );
 SELECT throws_ok(
-    $$ SELECT pgtandem._check_staging('staging.no_index') $$, 'TD080', NULL, 'TD080: no unique index'
+    $$ SELECT pgtandem._check_staging('staging.no_index') $$, 'TD080', NULL, 'TD080: no index'
 );
 SELECT lives_ok($$ SELECT pgtandem._check_staging('staging.docs') $$, 'a staging table is one');
 
