@@ -20,10 +20,12 @@ from helpers import ROOT, TIMEOUT, environment
 PGTANDEM = Path(sys.executable).parent / "pgtandem"
 
 
-def pgtandem(*arguments: object, dsn: str, code: int = 0, **options: Any) -> tuple[str, str]:
+def pgtandem(
+    *arguments: object, dsn: str, code: int = 0, cwd: Path = ROOT, **options: Any
+) -> tuple[str, str]:
     """Run a command, insist on its exit status; what it wrote on stdout and stderr."""
     done = subprocess.run(
-        [PGTANDEM, *map(str, arguments), "--dsn", dsn], cwd=ROOT, env=environment(dsn), text=True,
+        [PGTANDEM, *map(str, arguments), "--dsn", dsn], cwd=cwd, env=environment(dsn), text=True,
         check=False, capture_output=True, timeout=2 * TIMEOUT, stdin=subprocess.DEVNULL, **options,
     )  # fmt: skip
     assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done}"

@@ -171,6 +171,28 @@ def test_undo_of_a_merge_leaves_what_others_wrote(dsn: str, rows) -> None:
     assert as_json("verify", "words", dsn=dsn)["missing"] == 0
 
 
+def test_all_of_it_by_the_name_of_the_project(dsn: str, rows) -> None:
+    """Plan, backfill, verify and undo of three mappings; what the second wrote, the third mends."""
+
+    def all_of_it(*arguments: object, code: int = 0) -> Any:
+        return json.loads(
+            pgtandem(*arguments, "danci", "--json", dsn=dsn, code=code, cwd=PROJECT)[0]
+        )
+
+    before = {table: contents(rows, table) for table in (PROFILES, STATES)}
+    assert [each["mapping"] for each in all_of_it("plan")] == ["profiles", "words", "reviews"]
+    _, err = pgtandem("undo", "danci", "--yes", dsn=dsn, code=2, cwd=PROJECT)
+    assert 'No mapping of the project "danci" has anything to undo.' in err
+    for name in ("profiles", "words", "reviews"):
+        as_json("backfill", name, dsn=dsn)
+    assert [each["missing"] + each["changed"] for each in all_of_it("verify")] == [0, 0, 0]
+    told = all_of_it("undo", "--yes")
+    assert [(each["mapping"], each["left"]) for each in told] == [
+        ("reviews", 0), ("words", 0), ("profiles", 0),
+    ]  # fmt: skip
+    assert {table: contents(rows, table) for table in before} == before
+
+
 def test_the_newer_wins_at_the_same_instant(dsn: str, rows) -> None:
     """The canary writes a profile while a chunk waits for it: what it says last is there."""
     user = rows(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pgtandem import db, deployed, options, output, sessions
 from pgtandem.commands.repair import confirm
+from pgtandem.errors import PgtandemError
 
 POLL_SECONDS = 0.3
 LISTED = 20  # rows that stay, for people
@@ -46,13 +48,18 @@ def _show_left(rows: list[dict[str, Any]]) -> None:
         output.say(f"and {len(rows) - LISTED:,} more; --json lists them all.")
 
 
-def _drop(session: sessions.Connection, name: str, as_json: bool) -> None:
+def _stores(session: sessions.Connection, mapping: deployed.Mapping) -> bool:
+    """Whether it has pre-images."""
+    row = session.execute(db.load_query("undo_to_go"), {"mapping": mapping.name}).fetchone()
+    return bool(row and row["images"])
+
+
+def _drop(session: sessions.Connection, name: str, as_json: bool) -> dict[str, Any]:
     row = session.execute(db.load_query("drop_pre_images"), {"mapping": name}).fetchone()
     assert row
-    if as_json:
-        output.print_json({"mapping": name, "dropped_bytes": row["bytes"]})
-    else:
+    if not as_json:
         output.say(f"{name}: the pre-images are dropped; {row['bytes']:,} bytes are free.")
+    return {"mapping": name, "dropped_bytes": row["bytes"]}
 
 
 def _call(session: sessions.Connection, name: str, force: bool) -> None:
@@ -99,8 +106,57 @@ def _left(session: sessions.Connection, name: str, force: bool) -> list[dict[str
     return session.execute(db.load_query("undo_left"), arguments).fetchall()
 
 
+def _undo(
+    target: db.Target,
+    session: sessions.Connection,
+    mapping: deployed.Mapping,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    remarks: output.Remarks,
+) -> dict[str, Any]:
+    """Show what an undo would do, do it if asked, and say what is left; the JSON document."""
+    name = mapping.name
+    counts = session.execute(
+        db.load_query("undo_preview"), {"mapping": name, "force": force}
+    ).fetchall()
+    to_do = sum(each["rows"] for each in counts if not each["reason"])
+    if not as_json:
+        output.say(f"{name}: of the rows that its backfill and its repairs wrote")
+        output.print_table(("rows", ""), ((each["rows"], _kind(each)) for each in counts))
+    left = sum(each["rows"] for each in counts if each["reason"])
+    rows: list[dict[str, Any]] = []
+    if to_do and not dry_run:
+        mapping.require("undo_key")
+        confirm(yes, as_json)
+        _run(target, name, force, remarks)
+        rows = _left(session, name, force)
+        left = len(rows)
+    elif left:
+        rows = [each for each in _left(session, name, force) if each["reason"]]
+    undone = 0 if dry_run else sum(each["rows"] for each in counts) - left
+    if not as_json:
+        output.say(
+            "Nothing was changed (--dry-run)."
+            if dry_run
+            else f"{name}: {output.counted(undone, *ROWS)} undone, {left:,} left as they are."
+        )
+        if rows:
+            _show_left(rows)
+        if rows and not force:
+            remarks.say(f"To undo these, too: pgtandem undo {name} --force-changed")
+        elif undone and not left:
+            remarks.say(f"Next: pgtandem backfill {name}, or revert its sync: sqitch revert")
+    return {
+        "mapping": name, "dry_run": dry_run, "force_changed": force, "preview": counts,
+        "undone": undone, "left": left,
+        "rows_left": [each | {"key": output.key(each)} for each in rows],
+    }  # fmt: skip
+
+
 @click.command()
-@options.mapping
+@options.mappings
 @click.option(
     "--force-changed", "force", is_flag=True,
     help="Also rows that the application has changed since: they become what they were before.",
@@ -126,55 +182,34 @@ def command(
     Each row becomes exactly what it was before; rows that they created are deleted. What the
     application has changed since stays and is listed. It shows first what it would do, and asks.
     Stop it with Ctrl-C and run it again as you like. Then the copy is open, and "pgtandem backfill"
-    begins anew. A mapping stores what it needs with backfill.undo: true.
+    begins anew. A mapping stores what it needs with backfill.undo: true. The name of the Sqitch
+    project in the current directory stands for all its mappings, the last one first.
 
     Exit status: 0 all is undone, 1 rows stay (or, with --dry-run, would), 2 error.
     """
     if drop and (force or dry_run):
         raise click.UsageError("--drop undoes nothing, so it goes with no other option.")
     remarks = output.Remarks(output.stderr())
-    with db.postgres_errors(), sessions.interruptible(), sessions.connect(target) as session:
-        mapping = deployed.find(session, name)
-        if drop:
-            _drop(session, name, as_json)
-            return
-        counts = session.execute(
-            db.load_query("undo_preview"), {"mapping": name, "force": force}
-        ).fetchall()
-        to_do = sum(each["rows"] for each in counts if not each["reason"])
-        if not as_json:
-            output.say(f"{name}: of the rows that its backfill and its repairs wrote")
-            output.print_table(("rows", ""), ((each["rows"], _kind(each)) for each in counts))
-        left = sum(each["rows"] for each in counts if each["reason"])
-        rows: list[dict[str, Any]] = []
-        if to_do and not dry_run:
-            mapping.require("undo_key")
-            confirm(yes, as_json)
-            _run(target, name, force, remarks)
-            rows = _left(session, name, force)
-            left = len(rows)
-        elif left:
-            rows = [each for each in _left(session, name, force) if each["reason"]]
-        undone = 0 if dry_run else sum(each["rows"] for each in counts) - left
-    if as_json:
-        output.print_json(
-            {
-                "mapping": name, "dry_run": dry_run, "force_changed": force, "preview": counts,
-                "undone": undone, "left": left,
-                "rows_left": [each | {"key": output.key(each)} for each in rows],
-            }
-        )  # fmt: skip
-    else:
-        output.say(
-            "Nothing was changed (--dry-run)."
-            if dry_run
-            else f"{name}: {output.counted(undone, *ROWS)} undone, {left:,} left as they are."
+    with db.postgres_errors(), sessions.interruptible():
+        meant = deployed.meant(target, name, Path())
+        alone = meant[0].name == name
+        documents = []
+        with sessions.connect(target) as session:
+            # The last first, as the next may have built on what it wrote.
+            for mapping in [each for each in reversed(meant) if alone or _stores(session, each)]:
+                if drop:
+                    documents.append(_drop(session, mapping.name, as_json))
+                else:
+                    found = deployed.find(session, mapping.name)
+                    documents.append(
+                        _undo(target, session, found, force, dry_run, yes, as_json, remarks)
+                    )
+    if not documents:
+        raise PgtandemError(
+            f'No mapping of the project "{name}" has anything to undo.',
+            hint="backfill.undo: true in a mapping stores what its backfill overwrites.",
         )
-        if rows:
-            _show_left(rows)
-        if rows and not force:
-            remarks.say(f"To undo these, too: pgtandem undo {name} --force-changed")
-        elif undone and not left:
-            remarks.say(f"Next: pgtandem backfill {name}, or revert its sync: sqitch revert")
-    if left:
+    if as_json:
+        output.print_json(documents[0] if alone else documents)
+    if any(each.get("left") for each in documents):
         context.exit(1)
