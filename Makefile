@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ROWS   ?=
 KEEP   ?=
 TESTS  ?= tests
-JOBS   ?= 2
+JOBS   ?= 3
 export ROWS KEEP
 
 .DEFAULT_GOAL := help
