@@ -159,10 +159,17 @@ AS $$
 DECLARE
     v_import pgtandem.import;
     v_fresh  boolean;
+    v_locked boolean;
     v_lock   bigint := hashtextextended('pgtandem import ' || p_staging::oid, 0);
 BEGIN
     PERFORM pgtandem._check_staging(p_staging);
-    IF NOT pg_try_advisory_lock(v_lock) THEN
+    -- A session ends a little after its client; one that is killed, at the latest after two seconds.
+    FOR v_try IN 1..25 LOOP
+        v_locked := pg_try_advisory_lock(v_lock);
+        EXIT WHEN v_locked;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    IF NOT v_locked THEN
         RAISE EXCEPTION 'an import into % is running already', p_staging
             USING ERRCODE = 'TD081',
                   DETAIL = format('It is run by pid %s.', coalesce((

@@ -719,7 +719,8 @@ def test_a_session_that_went_on_elsewhere_is_noticed(session, load, table, monke
 SLOW = """
     CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        WHILE new.document ? 'wait' AND NOT pg_try_advisory_xact_lock(42) LOOP
+        FOR n IN 1..6000 LOOP
+            EXIT WHEN NOT new.document ? 'wait' OR pg_try_advisory_xact_lock(42);
             PERFORM pg_sleep(0.01);
         END LOOP;
         RETURN new;
@@ -739,16 +740,17 @@ def test_a_later_chunk_gives_way_to_an_earlier_one(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     first = b'{"_id":1,"wait":1}\n{"_id":2,"a":"one"}\n'
     data = first + b'{"_id":2,"a":"two"}\n{"_id":3,"a":"333"}\n'
-    come = mongo_import.Turn.come
+    wait = mongo_import.Turn._wait
     waits = []
 
-    def release(turn, number):
+    def release(turn, number, gives_way):
+        # It has written its rows; or it could not, as the first one was there before.
         if number == 2 and not waits:
             waits.append(number)
             session.execute("SELECT pg_advisory_unlock(42)")
-        come(turn, number)
+        wait(turn, number, gives_way)
 
-    monkeypatch.setattr(mongo_import.Turn, "come", release)
+    monkeypatch.setattr(mongo_import.Turn, "_wait", release)
     session.execute("SELECT pg_advisory_lock(42)")
     load(data, table, "--jobs", "2", code=1)
     assert waits == [2]
