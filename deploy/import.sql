@@ -163,7 +163,7 @@ DECLARE
     v_lock   bigint := hashtextextended('pgtandem import ' || p_staging::oid, 0);
 BEGIN
     PERFORM pgtandem._check_staging(p_staging);
-    -- A session ends a little after its client; one that is killed, at the latest after two seconds.
+    -- A session ends a little after its client; one that is killed, after two seconds.
     FOR v_try IN 1..25 LOOP
         v_locked := pg_try_advisory_lock(v_lock);
         EXIT WHEN v_locked;
