@@ -115,7 +115,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_wanted text[] := '{_id text,document jsonb,import bigint}';
+    v_wanted text[] := ARRAY['_id text', 'document jsonb', 'import bigint'];
     v_wrong  text := (
         SELECT string_agg(w, ', ') FROM unnest(v_wanted) AS w
         WHERE NOT EXISTS (

@@ -25,7 +25,8 @@ DECLARE
     v_total  bigint := (SELECT sum(pg_relation_size(l)) / current_setting('block_size')::bigint
                         FROM pgtandem._leaves(p_table) AS l);
     v_looked integer;
-    v_found  record;
+    v_mean   numeric;
+    v_spread numeric;
 BEGIN
     rows := 0;
     error := 0;
@@ -40,12 +41,12 @@ BEGIN
                        'CROSS JOIN LATERAL (SELECT count(*) AS rows FROM ONLY %s '
                        ' WHERE ctid >= format(''(%%s,0)'', r.b)::tid '
                        ' AND ctid < format(''(%%s,0)'', r.b + 1)::tid) AS c', v_leaf)
-        INTO v_found USING v_blocks, v_looked;
-        rows := rows + v_found.mean * v_blocks;
-        error := error + (1.96 * v_found.spread * v_blocks) ^ 2 / v_looked
+        INTO v_mean, v_spread USING v_blocks, v_looked;
+        rows := rows + v_mean * v_blocks;
+        error := error + (1.96 * v_spread * v_blocks) ^ 2 / v_looked
                          * (1 - v_looked::numeric / v_blocks)
                  -- And the last block, which may be nearly empty.
-                 + CASE WHEN v_looked < v_blocks THEN v_found.mean ^ 2 ELSE 0 END;
+                 + CASE WHEN v_looked < v_blocks THEN v_mean ^ 2 ELSE 0 END;
     END LOOP;
     rows := round(rows);
     error := ceil(sqrt(error));
@@ -73,7 +74,7 @@ DECLARE
                             FROM unnest(v_mapping.key) WITH ORDINALITY AS u (k, n)) END;
     v_batch   record;
 BEGIN
-    -- @plpgsql_check_options: security_warnings = off
+    -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
     -- The view is our own, as PostgreSQL writes it.
     FOR v_batch IN SELECT * FROM pgtandem._fit_rows(p_mapping, p_rows) AS r
                    WHERE r.rows IS NOT NULL LOOP
@@ -304,7 +305,7 @@ DECLARE
     v_is_done  boolean := false;
     v_failure  text;
     v_state    text;
-    v_found    jsonb[] := '{}';
+    v_found    jsonb[] := ARRAY[]::jsonb[];
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     IF to_regproc(v_schema || '.measure_chunk') IS NULL THEN
