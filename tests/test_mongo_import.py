@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count, pairwise
@@ -756,6 +757,44 @@ def test_a_later_chunk_gives_way_to_an_earlier_one(
     assert waits == [2]
     assert [each[2:] for each in bad(session, table)] == [("duplicate _id", b'{"_id":2,"a":"two"}')]
     assert held(session, table)['{"$numberInt": "2"}']["a"] == "one"
+
+
+def test_the_second_document_of_an_id_never_wins(session, database, load, table, monkeypatch):
+    """A later chunk has looked for the _id before the earlier one has committed it."""
+    load(b"", table)
+    session.execute(SLOW.format(table))
+    monkeypatch.setattr(mongo_files, "BLOCK", 48)
+    first = b'{"_id":2,"a":"one"}\n{"_id":1,"wait":1}\n'
+    data = first + b'{"_id":2,"a":"two"}\n{"a":1}\n'
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND wait_event = 'transactionid'"
+    )
+
+    def release():
+        with psycopg.connect(database, autocommit=True) as other:
+            wait_for(lambda: other.execute(waits).fetchone()[0])
+            session.execute("SELECT pg_advisory_unlock(42)")
+
+    session.execute("SELECT pg_advisory_lock(42)")
+    releasing = threading.Thread(target=release)
+    releasing.start()
+    load(data, table, "--jobs", "2", code=1)
+    releasing.join()
+    assert held(session, table)['{"$numberInt": "2"}']["a"] == "one"
+    assert [each[2] for each in bad(session, table)] == ["duplicate _id", "no _id"]
+
+
+def test_a_table_that_drops_what_is_written(session, load, table, monkeypatch):
+    monkeypatch.setattr(mongo_import, "TRIES", 3)
+    load(b'{"_id":1}', table)
+    session.execute(f"""
+        CREATE FUNCTION {table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER mute BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {table}();
+    """)
+    _, err = load(b'{"_id":2}', table, code=2)
+    assert f"{table} does not keep what is written to it." in err
+    assert "Drop the trigger" in err
 
 
 def test_a_lock_that_somebody_holds_is_waited_for(session, database, load, table, monkeypatch):

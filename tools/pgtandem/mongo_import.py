@@ -258,13 +258,22 @@ class Import:
                     result = self._put_chunk(session, chunk)
                     self._turn.come(chunk.number)
                     self._note(session, chunk, result)
-            except (AgainError, *WAITED):
+            except (AgainError, *WAITED) as error:
                 if attempt == TRIES - 1:
-                    raise
+                    raise self._gave_up(error) from error
                 self._turn.alone(chunk.number)
             else:
                 self._turn.done(chunk.number)
                 return
+
+    def _gave_up(self, error: Exception) -> Exception:
+        if not isinstance(error, AgainError):
+            return error
+        return PgtandemError(
+            f"{self.staging.schema}.{self.staging.name} does not keep what is written to it.",
+            detail="A trigger drops rows, or others write the same documents all the time.",
+            hint="What is before it is in. Drop the trigger, and run the command again.",
+        )
 
     def _note(self, session: Connection, chunk: Chunk, result: Result) -> None:
         """In the transaction of the chunk: what was set aside, and how far it is."""
@@ -354,6 +363,8 @@ class Import:
                     raise AgainError
             counts = cursor.execute(self._queries["merge"], self._import).fetchone()
         assert counts
+        if not counts.pop("is_done"):
+            raise AgainError
         kept = len(some) - len(repeated)
         counts["unchanged"] = kept - counts["inserted"] - counts["updated"]
         counts["repeated"] = sum(row["is_same"] for row in repeated)
