@@ -146,9 +146,11 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_count bigint;
+    v_count bigint := 0;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
+    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
+    END IF;
     RETURN v_count;
 END;
 $$;

@@ -88,6 +88,9 @@ def test_the_plan_says_what_the_backfill_then_does(plain: str) -> None:
         assert plan["failing"]["seen"] == 3
         connection.execute("UPDATE danci.amas_user_states SET attention = least(attention, 1)")
         assert counted(as_json("plan", "profiles", dsn=plain)) == by_hand
+        # What it measures is what it will do: a profile that stays is not written there either.
+        measured = connection.execute("SELECT sum(rows) FROM pgtandem.measure('profiles')")
+        assert measured.fetchone() == (by_hand[0] + by_hand[1],)
         before = connection.execute(f"SELECT count(*) FROM {PROFILES}").fetchone()
         psql(PROJECT / "deploy/profiles_sync.sql", plain)
         done = as_json("backfill", "profiles", dsn=plain)
@@ -191,6 +194,17 @@ def test_all_of_it_by_the_name_of_the_project(dsn: str, rows) -> None:
         ("reviews", 0), ("words", 0), ("profiles", 0),
     ]  # fmt: skip
     assert {table: contents(rows, table) for table in before} == before
+
+
+def test_a_project_of_which_one_mapping_has_no_sync_yet(plain: str) -> None:
+    psql(PROJECT / "deploy/reviews_sync.sql", plain)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        before = connection.execute(f"SELECT t::text FROM {STATES} AS t ORDER BY 1").fetchall()
+        as_json("backfill", "reviews", dsn=plain)
+        out, _ = pgtandem("undo", "danci", "--yes", "--json", dsn=plain, cwd=PROJECT)
+        assert [each["mapping"] for each in json.loads(out)] == ["reviews"]
+        after = connection.execute(f"SELECT t::text FROM {STATES} AS t ORDER BY 1").fetchall()
+    assert after == before
 
 
 def test_the_newer_wins_at_the_same_instant(dsn: str, rows) -> None:

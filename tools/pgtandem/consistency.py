@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -175,7 +176,7 @@ def _exists(path: Path) -> PgtandemError:
     )
 
 
-def write(path: Path, document: Report | list[Report], force: bool) -> None:
+def write(path: Path, document: Report | Sequence[Report], force: bool) -> None:
     """Write the report so that nobody ever sees a part of it, and none is replaced unasked.
 
     Raises:

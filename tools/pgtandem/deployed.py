@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -15,6 +15,8 @@ from psycopg import sql
 from pgtandem import db, project, sessions
 from pgtandem.errors import PgtandemError
 from pgtandem.sessions import Connection
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,31 @@ def find(connection: Connection, name: str, on_standby: bool = False) -> Mapping
     raise unknown(connection, name, list(known))
 
 
-def meant(target: db.Target, name: str, directory: Path) -> list[Mapping]:
-    """What a name stands for: a mapping, or all that a Sqitch project has deployed, in its order.
+@dataclass(frozen=True)
+class Meant:
+    """What a name stands for.
+
+    Attributes:
+        mappings: a mapping, or all that a Sqitch project has deployed, in the project's order.
+        alone: whether it is the name of a mapping.
+    """
+
+    mappings: list[Mapping]
+    alone: bool
+
+    @property
+    def in_use(self) -> list[Mapping]:
+        """Those of a project that are not contracted; all, where that leaves none."""
+        left = [each for each in self.mappings if self.alone or each.phase != "contract"]
+        return left or self.mappings
+
+    def form(self, documents: Sequence[T]) -> T | Sequence[T]:
+        """One document for each mapping as JSON has it: of a mapping that, of a project all."""
+        return documents[0] if self.alone else documents
+
+
+def meant(target: db.Target, name: str, directory: Path) -> Meant:
+    """What a name stands for.
 
     Args:
         target: the database.
@@ -161,13 +186,13 @@ def meant(target: db.Target, name: str, directory: Path) -> list[Mapping]:
     with sessions.connect(target) as connection:
         known = {mapping.name: mapping for mapping in all_mappings(connection)}
         if name in known:
-            return [known[name]]
+            return Meant([known[name]], alone=True)
         if name != project.name_of(directory):
             raise unknown(connection, name, list(known))
         changes = project.find(directory).changes()
         expands = [change.removesuffix("_expand") for change in dict.fromkeys(changes)]
         if found := [known[each] for each in expands if each in known]:
-            return found
+            return Meant(found, alone=False)
         raise PgtandemError(
             f'No mapping of the project "{name}" is deployed in the database'
             f' "{connection.info.dbname}".',

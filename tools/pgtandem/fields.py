@@ -362,8 +362,7 @@ def given_checks(document: Document) -> dict[str, str]:
 def old_document(document: Document) -> str:
     """The document that a row `t` of the target came from, as relaxed Extended JSON."""
     assert document.document is not None
-    name = next(n for n, entry in document.columns.items() if entry == document.document.id)
-    own = f"pgtandem.mongo_json(t.{sqltext.ident(name)}::jsonb)"
+    own = f"pgtandem.mongo_json(t.{sqltext.ident(id_column(document))}::jsonb)"
     return documents.build(
         [(("_id",), own), *((f.path, f.back("t")) for f in fields(document))], -4
     )

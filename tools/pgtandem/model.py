@@ -159,7 +159,7 @@ class Backfill(Strict):
     undo: bool | None = Field(
         None,
         description="Whether it, and repairs, store what they overwrite, for pgtandem undo; by "
-        "default where the target is the source itself.",
+        "default where the target is the source itself, and of a merge.",
     )
     undo_limit: Size = Field("10GB", description="Stored pre-images above which it stops.")
 

@@ -37,7 +37,6 @@ KEPT = 2**20  # bytes that are kept of what is no document and has no end
 HEAD = 4096  # bytes by which a format is told
 GZIP, ZSTD, ARCHIVE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x6d\xe2\x99\x81"
 BOM = b"\xef\xbb\xbf"
-FORMATS = ("auto", "lines", "array", "bson")
 SEPARATORS = re.compile(r"[\s,\[\]\ufeff]*")
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
 NEXT_LINE = re.compile(r"\n,?(?=\{)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -56,6 +57,13 @@ def _plain(value: object) -> object:
 def print_json(document: object) -> None:
     """Print a JSON document; times in ISO 8601, intervals in seconds."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+
+
+def confirm(question: str, nobody: Exception, as_json: bool = False) -> None:
+    """Ask, and abort unless the answer is yes; raise `nobody` where nobody can answer."""
+    if as_json or not sys.stdin.isatty():
+        raise nobody
+    click.confirm(question, abort=True, err=True)
 
 
 def stdout() -> Console:

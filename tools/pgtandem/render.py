@@ -480,6 +480,13 @@ class Context:
         self.categories_read = sqltext.text_array([name for name in self._types if name in read])
 
     @property
+    def copy_template(self) -> str:
+        """The template of copy_chunk."""
+        if self.in_place:
+            return "copy_in_place.sql.j2"
+        return "copy_merge.sql.j2" if self.merge else "copy_chunk.sql.j2"
+
+    @property
     def measured(self) -> Context:
         """The same mapping, into the scratch table of pgtandem.measure instead of the target."""
         other = copy.copy(self)

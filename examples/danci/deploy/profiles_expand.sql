@@ -170,9 +170,10 @@ AS $copy$
 DECLARE
     v_rows bigint;
 BEGIN
-    EXECUTE format(CASE p_strategy
-        WHEN 'overwrite' THEN $overwrite$
-            -- The lock makes the value read the value current at the write.
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
+    EXECUTE format($merge$
+            -- No lock: an older image never wins over a newer row, whoever writes it.
             WITH image AS MATERIALIZED (
             SELECT source.user_id AS user_id,
                    source.attention AS attention,
@@ -185,8 +186,7 @@ BEGIN
                    source.created_at AS created_at,
                    source.updated_at AS updated_at
             FROM ONLY %s AS source
-            WHERE source.ctid >= $1 AND source.ctid < $2
-            FOR NO KEY UPDATE OF source)
+            WHERE source.ctid >= $1 AND source.ctid < $2)
             INSERT INTO pgtandem_profiles.measured_target AS t
                 (user_id, attention, fatigue, motivation, memory, speed, stability, trend,
                  created_at, updated_at)
@@ -194,6 +194,10 @@ BEGIN
             SELECT i.user_id, i.attention, i.fatigue, i.motivation, i.memory, i.speed, i.stability,
                 i.trend, i.created_at, i.updated_at
             FROM image AS i
+            WHERE NOT EXISTS (SELECT FROM pgtandem_profiles.measured_target AS t
+                              WHERE t.user_id = i.user_id
+                                AND NOT coalesce(i.updated_at > t.updated_at,
+                                                 i.updated_at IS NOT NULL AND t.updated_at IS NULL))
             ORDER BY i.user_id
             ON CONFLICT (user_id) DO UPDATE
                 SET attention = excluded.attention,
@@ -204,58 +208,9 @@ BEGIN
                     stability = excluded.stability,
                     trend = excluded.trend,
                     updated_at = excluded.updated_at
-                WHERE t.attention IS DISTINCT FROM excluded.attention
-                   OR t.fatigue IS DISTINCT FROM excluded.fatigue
-                   OR t.motivation IS DISTINCT FROM excluded.motivation
-                   OR t.memory IS DISTINCT FROM excluded.memory
-                   OR t.speed IS DISTINCT FROM excluded.speed
-                   OR t.stability IS DISTINCT FROM excluded.stability
-                   OR t.trend IS DISTINCT FROM excluded.trend
-                   OR t.updated_at IS DISTINCT FROM excluded.updated_at
-        $overwrite$
-        WHEN 'insert' THEN $insert$
-            INSERT INTO pgtandem_profiles.measured_target
-                (user_id, attention, fatigue, motivation, memory, speed, stability, trend,
-                 created_at, updated_at)
-            OVERRIDING SYSTEM VALUE
-            SELECT source.user_id,
-                   source.attention,
-                   source.fatigue,
-                   source.motivation,
-                   ((cognitive ->> 'memory')::double precision)::double precision,
-                   ((cognitive ->> 'speed')::double precision)::double precision,
-                   ((cognitive ->> 'stability')::double precision)::double precision,
-                   source.trend,
-                   source.created_at,
-                   source.updated_at
-            FROM ONLY %s AS source
-            WHERE source.ctid >= $1 AND source.ctid < $2
-            ORDER BY source.user_id
-        $insert$
-        ELSE $skip$
-            INSERT INTO pgtandem_profiles.measured_target
-                (user_id, attention, fatigue, motivation, memory, speed, stability, trend,
-                 created_at, updated_at)
-            OVERRIDING SYSTEM VALUE
-            SELECT source.user_id,
-                   source.attention,
-                   source.fatigue,
-                   source.motivation,
-                   ((cognitive ->> 'memory')::double precision)::double precision,
-                   ((cognitive ->> 'speed')::double precision)::double precision,
-                   ((cognitive ->> 'stability')::double precision)::double precision,
-                   source.trend,
-                   source.created_at,
-                   source.updated_at
-            FROM ONLY %s AS source
-            WHERE source.ctid >= $1 AND source.ctid < $2
-              AND NOT EXISTS (SELECT FROM pgtandem_profiles.measured_target AS t
-                              WHERE t.user_id = source.user_id)
-            ORDER BY source.user_id
-        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
-            ON CONFLICT (user_id) DO NOTHING
-        $ignore$ ELSE '' END
-        END, p_relation)
+                WHERE coalesce(excluded.updated_at > t.updated_at,
+                               excluded.updated_at IS NOT NULL AND t.updated_at IS NULL)
+        $merge$, p_relation)
     USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     RETURN v_rows;

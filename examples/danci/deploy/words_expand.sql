@@ -192,9 +192,10 @@ AS $copy$
 DECLARE
     v_rows bigint;
 BEGIN
-    EXECUTE format(CASE p_strategy
-        WHEN 'overwrite' THEN $overwrite$
-            -- The lock makes the value read the value current at the write.
+    -- @plpgsql_check_options: extra_warnings = off
+    -- The strategy is always the same.
+    EXECUTE format($merge$
+            -- No lock: an older image never wins over a newer row, whoever writes it.
             WITH image AS MATERIALIZED (
             SELECT source.user_id AS user_id,
                    source.word_id AS word_id,
@@ -216,8 +217,7 @@ BEGIN
                   AND source.word_id = answer.word_id
                 GROUP BY answer.user_id, answer.word_id
             ) AS answer (count, correct, last) ON true
-            WHERE source.ctid >= $1 AND source.ctid < $2
-            FOR NO KEY UPDATE OF source)
+            WHERE source.ctid >= $1 AND source.ctid < $2)
             INSERT INTO pgtandem_words.measured_target AS t
                 (user_id, word_id, mastery_level, review_count, interval_days, last_review_date,
                  next_review_date)
@@ -225,78 +225,19 @@ BEGIN
             SELECT i.user_id, i.word_id, i.mastery_level, i.review_count, i.interval_days,
                 i.last_review_date, i.next_review_date
             FROM image AS i
+            WHERE NOT EXISTS (SELECT FROM pgtandem_words.measured_target AS t
+                              WHERE t.user_id = i.user_id AND t.word_id = i.word_id
+                                AND NOT coalesce(i.last_review_date > t.last_review_date,
+                                    i.last_review_date IS NOT NULL AND t.last_review_date IS NULL))
             ORDER BY i.user_id, i.word_id
             ON CONFLICT (user_id, word_id) DO UPDATE
                 SET mastery_level = excluded.mastery_level,
                     review_count = excluded.review_count,
                     interval_days = excluded.interval_days,
                     last_review_date = excluded.last_review_date
-                WHERE t.mastery_level IS DISTINCT FROM excluded.mastery_level
-                   OR t.review_count IS DISTINCT FROM excluded.review_count
-                   OR t.interval_days IS DISTINCT FROM excluded.interval_days
-                   OR t.last_review_date IS DISTINCT FROM excluded.last_review_date
-        $overwrite$
-        WHEN 'insert' THEN $insert$
-            INSERT INTO pgtandem_words.measured_target
-                (user_id, word_id, mastery_level, review_count, interval_days, last_review_date,
-                 next_review_date)
-            OVERRIDING SYSTEM VALUE
-            SELECT source.user_id,
-                   source.word_id,
-                   (least(5, coalesce(answer.correct, 0))::integer)::integer,
-                   (coalesce(answer.count, 0)::integer)::integer,
-                   ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                          0))])::integer,
-                   (answer.last)::timestamptz,
-                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
-                            coalesce(answer.correct, 0))]
-                       * interval '1 day',
-         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END)
-            FROM ONLY %s AS source
-            LEFT JOIN LATERAL (
-                SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
-                    (max(answer.timestamp))
-                FROM danci.answer_records AS answer
-                WHERE source.user_id = answer.user_id
-                  AND source.word_id = answer.word_id
-                GROUP BY answer.user_id, answer.word_id
-            ) AS answer (count, correct, last) ON true
-            WHERE source.ctid >= $1 AND source.ctid < $2
-            ORDER BY source.user_id, source.word_id
-        $insert$
-        ELSE $skip$
-            INSERT INTO pgtandem_words.measured_target
-                (user_id, word_id, mastery_level, review_count, interval_days, last_review_date,
-                 next_review_date)
-            OVERRIDING SYSTEM VALUE
-            SELECT source.user_id,
-                   source.word_id,
-                   (least(5, coalesce(answer.correct, 0))::integer)::integer,
-                   (coalesce(answer.count, 0)::integer)::integer,
-                   ((ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5, coalesce(answer.correct,
-                                                          0))])::integer,
-                   (answer.last)::timestamptz,
-                   greatest(answer.last + (ARRAY[1, 2, 4, 7, 15, 30])[1 + least(5,
-                            coalesce(answer.correct, 0))]
-                       * interval '1 day',
-         CASE WHEN answer.last IS NOT NULL THEN now() + interval '1 day' END)
-            FROM ONLY %s AS source
-            LEFT JOIN LATERAL (
-                SELECT (count(*)), (count(*) FILTER (WHERE answer.is_correct)),
-                    (max(answer.timestamp))
-                FROM danci.answer_records AS answer
-                WHERE source.user_id = answer.user_id
-                  AND source.word_id = answer.word_id
-                GROUP BY answer.user_id, answer.word_id
-            ) AS answer (count, correct, last) ON true
-            WHERE source.ctid >= $1 AND source.ctid < $2
-              AND NOT EXISTS (SELECT FROM pgtandem_words.measured_target AS t
-                              WHERE t.user_id = source.user_id AND t.word_id = source.word_id)
-            ORDER BY source.user_id, source.word_id
-        $skip$ || CASE p_strategy WHEN 'ignore' THEN $ignore$
-            ON CONFLICT (user_id, word_id) DO NOTHING
-        $ignore$ ELSE '' END
-        END, p_relation)
+                WHERE coalesce(excluded.last_review_date > t.last_review_date,
+                               excluded.last_review_date IS NOT NULL AND t.last_review_date IS NULL)
+        $merge$, p_relation)
     USING format('(%s,0)', p_first_block)::tid, format('(%s,0)', p_last_block)::tid;
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     RETURN v_rows;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -89,18 +88,11 @@ def mongo(
     order = Order([*files], into, format_, jobs, strict, full, restart, yes, as_json)
     if order.files.count("-") > 1:
         raise PgtandemError("Standard input can be read once only.", hint="Name - once.")
+    _needs()
     with db.postgres_errors(), sessions.interruptible(), sessions.connect(target) as session:
         good = _dry_run(session, target, order) if dry_run else _run(session, target, order)
     if not good:
         context.exit(1)
-
-
-def _make(*arguments: Any, order: Order) -> Import:
-    from pgtandem.mongo_files import Reader  # noqa: PLC0415
-    from pgtandem.mongo_import import Import  # noqa: PLC0415
-
-    staging, number, fresh, place = arguments
-    return Import(staging, number, fresh, Reader(order.files, order.format), place, order.strict)
 
 
 def _needs() -> None:
@@ -155,7 +147,6 @@ def _write(run: Import, target: db.Target, order: Order, files: list[dict[str, A
 
 def _run(session: sessions.Connection, target: db.Target, order: Order) -> bool:
     """Import; whether no document was set aside."""
-    _needs()
     from pgtandem import mongo_files, mongo_import  # noqa: PLC0415
 
     remarks = output.Remarks(output.stderr())
@@ -181,7 +172,8 @@ def _run(session: sessions.Connection, target: db.Target, order: Order) -> bool:
             f" {files[place.file - 1]['name']}; {row['documents']:,} documents were read."
         )
     began = time.monotonic()
-    run = _make(staging, number, row["fresh"], place, order=order)
+    reader = mongo_files.Reader(order.files, order.format)
+    run = mongo_import.Import(staging, number, row["fresh"], reader, place, order.strict)
     try:
         _write(run, target, order, files)
         refused = _delete_absent(session, number, order, remarks)
@@ -227,13 +219,12 @@ def _delete_absent(
     )
     remarks.say(f"{said}.")
     if share > SHARE and not order.yes:
-        if order.as_json or not sys.stdin.isatty():
-            raise PgtandemError(
-                f"{said}, and nobody is there to be asked. None was deleted.",
-                detail=f"Over {SHARE} % it asks first. All documents of the files are in.",
-                hint="Are these all the files? Then the same command with --yes deletes them.",
-            )
-        click.confirm("Delete them?", abort=True, err=True)
+        nobody = PgtandemError(
+            f"{said}, and nobody is there to be asked. None was deleted.",
+            detail=f"Over {SHARE} % it asks first. All documents of the files are in.",
+            hint="Are these all the files? Then the same command with --yes deletes them.",
+        )
+        output.confirm("Delete them?", nobody, order.as_json)
     parameters["after"] = ""
     while parameters["after"] is not None:
         deleted = session.execute(db.load_query("import_delete"), parameters).fetchone()
@@ -295,7 +286,6 @@ def _report(
 
 def _dry_run(session: sessions.Connection, target: db.Target, order: Order) -> bool:
     """Check all; whether no document would be set aside."""
-    _needs()
     from pgtandem import mongo_files, mongo_import  # noqa: PLC0415
 
     remarks = output.Remarks(output.stderr())
@@ -304,7 +294,8 @@ def _dry_run(session: sessions.Connection, target: db.Target, order: Order) -> b
         staging = mongo_import.find_staging(session, order.into, make=False)
     began = time.monotonic()
     alone = replace(order, jobs=1)  # of the sessions only one could see what came before
-    run = _make(staging, None, False, mongo_files.Place(), order=alone)
+    reader = mongo_files.Reader(order.files, order.format)
+    run = mongo_import.Import(staging, None, False, reader, mongo_files.Place(), order.strict)
     _write(run, target, alone, files)
     state = dict.fromkeys(COUNTS, 0) | run.counts.counts | {"files": files}
     reasons = [run.reasons[reason] for reason in sorted(run.reasons)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,14 +178,6 @@ def _show_locks(name: str, steps: Sequence[rehearsal.Step] | None) -> None:
         )
 
 
-def _figures(made: Any) -> Any:
-    """Dataclasses as JSON has them."""
-    return {
-        key: _figures(value) if hasattr(value, "__dataclass_fields__") else value
-        for key, value in vars(made).items()
-    }
-
-
 def document(
     made: preview.Preview, mapping: deployed.Mapping, steps: Sequence[rehearsal.Step] | None
 ) -> dict[str, Any]:
@@ -195,21 +187,21 @@ def document(
     if fit is not None:
         failing = {
             "tried": fit["tried"], "seen": fit["failing"], "stopped": fit["stopped"],
-            "rows": None if made.failing is None else _figures(made.failing),
+            "rows": None if made.failing is None else asdict(made.failing),
             "reasons": made.reasons, "duplicates": fit["duplicates"], "orphans": fit["orphans"],
         }  # fmt: skip
     return {
         "mapping": mapping.name, "hash": start["hash"], "phase": mapping.phase,
         "copy_state": mapping.copy_state, "percent": start["percent"], "at": start["at"],
-        "sampled": rows.sampled, "source": _figures(rows.source), **_figures(rows.counts),
-        "columns": {name: _figures(each) for name, each in rows.columns.items()},
-        "outside": None if rows.outside is None else _figures(rows.outside),
-        "only_target": _figures(rows.only_target), "only_target_become": _becomes(made, mapping),
+        "sampled": rows.sampled, "source": asdict(rows.source), **asdict(rows.counts),
+        "columns": {name: asdict(each) for name, each in rows.columns.items()},
+        "outside": None if rows.outside is None else asdict(rows.outside),
+        "only_target": asdict(rows.only_target), "only_target_become": _becomes(made, mapping),
         "categories": [
-            {"category": name, **_figures(each)} for name, each in rows.categories.items()
+            {"category": name, **asdict(each)} for name, each in rows.categories.items()
         ],
         "failing": failing,
-        "cost": {"unknown": made.cost_unknown} if made.cost is None else _figures(made.cost),
+        "cost": {"unknown": made.cost_unknown} if made.cost is None else asdict(made.cost),
         "locks": None if steps is None else [step.model_dump(mode="json") for step in steps],
     }  # fmt: skip
 
@@ -217,16 +209,15 @@ def document(
 def _confirm(target: db.Target, name: str, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise PgtandemError(
-            "Nobody is there to be asked, so nothing was rehearsed.",
-            detail="A rehearsal takes the locks of each step, for as long as the step takes.",
-            hint="On a copy of the database: --yes",
-        )
-    click.confirm(
+    nobody = PgtandemError(
+        "Nobody is there to be asked, so nothing was rehearsed.",
+        detail="A rehearsal takes the locks of each step, for as long as the step takes.",
+        hint="On a copy of the database: --yes",
+    )
+    output.confirm(
         f"Take the locks of each step of {name} now, on the database named by {target.named_by}?",
-        abort=True, err=True,
-    )  # fmt: skip
+        nobody,
+    )
 
 
 def _fails(made: preview.Preview) -> bool:
@@ -245,7 +236,7 @@ def _find(team: sessions.Team, name: str) -> deployed.Mapping:
     return mapping
 
 
-def _meant(target: db.Target, name: str, directory: Path) -> list[deployed.Mapping]:
+def _meant(target: db.Target, name: str, directory: Path) -> deployed.Meant:
     try:
         return deployed.meant(target, name, directory)
     except PgtandemError as error:
@@ -316,9 +307,8 @@ def command(
         )
     documents, fails = [], False
     with db.postgres_errors(), sessions.interruptible():
-        found = _meant(target, name, project_dir)
-        alone = found[0].name == name
-        left = [each for each in found if alone or each.phase != "contract"] or found
+        meant = _meant(target, name, project_dir)
+        left = meant.in_use
         if rehearse:
             _confirm(target, name, yes)
         for each in left:
@@ -348,7 +338,7 @@ def command(
                 if each is not left[-1]:
                     output.say("")
     if as_json:
-        output.print_json(documents[0] if alone else documents)
+        output.print_json(meant.form(documents))
     else:
         open_one = next((each for each in left if each.copy_state != "complete"), left[-1])
         output.stderr().print(f"Nothing was written. Next: {open_one.next_step}")

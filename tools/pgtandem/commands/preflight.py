@@ -128,13 +128,13 @@ def command(
     documents = []
     with db.postgres_errors(), sessions.interruptible():
         meant = deployed.meant(target, name, Path())
-        for mapping in meant:
+        for mapping in meant.mappings:
             found = _check(target, mapping.name, parameters)
             documents.append(found)
             if not as_json:
-                _show(found, mapping is not meant[-1])
+                _show(found, mapping is not meant.mappings[-1])
     if as_json:
-        output.print_json(documents[0] if meant[0].name == name else documents)
+        output.print_json(meant.form(documents))
     verdicts = [found["verdict"] for found in documents]
     if "fail" in verdicts or (strict and "warn" in verdicts):
         context.exit(FAILED_EXIT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from typing import Any
@@ -95,12 +94,11 @@ def confirm(yes: bool, as_json: bool) -> None:
     """Ask whether to write, unless that is said already; raise where nobody can answer."""
     if yes:
         return
-    if as_json or not sys.stdin.isatty():
-        raise PgtandemError(
-            "Nobody is there to be asked, so nothing was changed.",
-            hint="--yes to go on without asking, --dry-run to look only.",
-        )
-    click.confirm("Write this to the target?", abort=True, err=True)
+    nobody = PgtandemError(
+        "Nobody is there to be asked, so nothing was changed.",
+        hint="--yes to go on without asking, --dry-run to look only.",
+    )
+    output.confirm("Write this to the target?", nobody, as_json)
 
 
 @click.command()

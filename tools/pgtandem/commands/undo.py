@@ -48,10 +48,11 @@ def _show_left(rows: list[dict[str, Any]]) -> None:
         output.say(f"and {len(rows) - LISTED:,} more; --json lists them all.")
 
 
-def _stores(session: sessions.Connection, mapping: deployed.Mapping) -> bool:
-    """Whether it has pre-images."""
-    row = session.execute(db.load_query("undo_to_go"), {"mapping": mapping.name}).fetchone()
-    return bool(row and row["images"])
+def _images(session: sessions.Connection, name: str) -> int:
+    """How many pre-images there are to go."""
+    row = session.execute(db.load_query("undo_to_go"), {"mapping": name}).fetchone()
+    assert row
+    return int(row["images"])
 
 
 def _drop(session: sessions.Connection, name: str, as_json: bool) -> dict[str, Any]:
@@ -74,20 +75,14 @@ def _run(target: db.Target, name: str, force: bool, remarks: output.Remarks) -> 
         sessions.Team(target, 1) as team,
         output.Meter(remarks.console, f"undo {name}") as meter,
     ):
-
-        def to_go() -> int:
-            row = watcher.execute(db.load_query("undo_to_go"), {"mapping": name}).fetchone()
-            assert row
-            return int(row["images"])
-
-        total, next_look = to_go(), 0.0
+        total, next_look = _images(watcher, name), 0.0
 
         def look() -> None:
             nonlocal next_look
             began = time.monotonic()
             if began < next_look:
                 return
-            images = to_go()
+            images = _images(watcher, name)
             meter.show(100 * (1 - images / max(total, 1)), f"{images:,} pre-images to go")
             # Where there are many, to count them takes a while.
             next_look = began + 10 * (time.monotonic() - began)
@@ -99,11 +94,9 @@ def _run(target: db.Target, name: str, force: bool, remarks: output.Remarks) -> 
 
 def _left(session: sessions.Connection, name: str, force: bool) -> list[dict[str, Any]]:
     """The rows that an undo has left; none where nothing is recorded any more."""
-    arguments = {"mapping": name, "force": force}
-    row = session.execute(db.load_query("undo_to_go"), arguments).fetchone()
-    if not row or not row["images"]:
+    if not _images(session, name):
         return []
-    return session.execute(db.load_query("undo_left"), arguments).fetchall()
+    return session.execute(db.load_query("undo_left"), {"mapping": name, "force": force}).fetchall()
 
 
 def _undo(
@@ -192,11 +185,12 @@ def command(
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
         meant = deployed.meant(target, name, Path())
-        alone = meant[0].name == name
         documents = []
         with sessions.connect(target) as session:
             # The last first, as the next may have built on what it wrote.
-            for mapping in [each for each in reversed(meant) if alone or _stores(session, each)]:
+            for mapping in reversed(meant.mappings):
+                if not meant.alone and not _images(session, mapping.name):
+                    continue
                 if drop:
                     documents.append(_drop(session, mapping.name, as_json))
                 else:
@@ -210,6 +204,6 @@ def command(
             hint="backfill.undo: true in a mapping stores what its backfill overwrites.",
         )
     if as_json:
-        output.print_json(documents[0] if alone else documents)
+        output.print_json(meant.form(documents))
     if any(each.get("left") for each in documents):
         context.exit(1)

@@ -265,20 +265,15 @@ def command(
     remarks = output.Remarks(output.stderr())
     with db.postgres_errors(), sessions.interruptible():
         meant = deployed.meant(target, name, Path())
-        alone = meant[0].name == name
-        # There is nothing to compare any more, as it says where just this one is asked for.
-        left = [each for each in meant if alone or each.phase != "contract"]
-        names = [each.name for each in left or meant]
         made = [
-            run(target, each, 1 if keys else jobs, keys, remarks, area, checks=True)
-            for each in names
+            run(target, each.name, 1 if keys else jobs, keys, remarks, area, checks=True)
+            for each in meant.in_use
         ]
     if report:
         reports = [consistency.report(comparison, area) for comparison, _ in made]
-        consistency.write(report, reports[0] if alone else reports, force)
+        consistency.write(report, meant.form(reports), force)
     if as_json:
-        documents = [document(comparison, limit) for comparison, _ in made]
-        output.print_json(documents[0] if alone else documents)
+        output.print_json(meant.form([document(comparison, limit) for comparison, _ in made]))
     for comparison, mapping in made:
         listed = as_json or differences or area is not None or not comparison.areas
         if not as_json:

@@ -5,7 +5,8 @@ SELECT
     m.hash,
     m.source = m.target AS in_place,
     m.settings ? 'unit' AS several,
-    CASE WHEN m.copy_state = 'none' THEN CASE WHEN m.source = m.target THEN 'none' ELSE 'ask' END
+    CASE WHEN m.copy_state = 'none' THEN CASE WHEN m.source = m.target OR m.settings ? 'merge'
+                                         THEN 'none' ELSE 'ask' END
          ELSE m.sweep END AS sweep,
     CASE WHEN m.copy_state = 'complete' THEN 100.0 ELSE coalesce(
         (SELECT round(100.0 * sum(c.last_block - c.first_block) FILTER (WHERE c.done_at IS NOT NULL)
