@@ -204,6 +204,7 @@ DECLARE
     v_keep_all  boolean := v_keep_gone AND EXISTS (
                                SELECT FROM pgtandem.mapping
                                WHERE name = p_mapping AND settings #>> '{sync,mode}' = 'queued');
+    v_recorded  boolean := to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL;
     v_entry     record;
     v_result    text;
     v_sqlstate  text;
@@ -216,11 +217,12 @@ BEGIN
     END IF;
     -- Below deadlock_timeout: where an application holds the target row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
+    SET CONSTRAINTS ALL IMMEDIATE;  -- a key that fails is to fail by itself, not the commit
     more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
     FOR v_entry IN
         SELECT q.key, array_agg(q.id) AS ids,
-               CASE WHEN bool_and(q.reason IN ('copy', 'difference')) THEN 'ours'
-                    WHEN bool_and(q.reason = 'gone') THEN 'gone' ELSE '' END AS whose
+               CASE WHEN bool_or(q.reason NOT IN ('copy', 'difference', 'gone')) THEN ''
+                    WHEN bool_and(q.reason = 'gone') THEN 'gone' ELSE 'ours' END AS whose
         FROM pgtandem._due(p_mapping, p_reason, p_upto, v_keep_gone) AS q
         GROUP BY q.key
         ORDER BY q.key
@@ -230,6 +232,11 @@ BEGIN
             PERFORM pgtandem._record(p_mapping, v_entry.whose);
             v_result := pgtandem._settle(p_mapping, v_entry.key);
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
+            IF v_recorded AND v_entry.whose = '' THEN
+                -- A chunk may have brought what the application wrote.
+                EXECUTE format('SELECT %I.disown($1)', 'pgtandem_' || p_mapping)
+                USING pgtandem._settled_at_once(p_mapping, v_entry.key);
+            END IF;
             IF v_keep_all OR v_keep_gone AND v_result IN ('deleted', 'equal') THEN
                 PERFORM pgtandem.queue(p_mapping, v_entry.key, 'gone');
             END IF;

@@ -116,22 +116,53 @@ CREATE FUNCTION pgtandem._references(p_target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg(format('EXISTS (SELECT FROM %s AS c WHERE %s AND '
-                             '(c.tableoid, c.ctid) <> (t.tableoid, t.ctid))', k.conrelid::regclass,
-        (SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
-                                  a.attname), ' AND ')
-         FROM unnest(k.conkey, k.confkey, k.conpfeqop) AS f (ours, theirs, equal)
-         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = f.ours
-         JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = f.theirs
-         JOIN pg_operator AS o ON o.oid = f.equal
-         JOIN pg_namespace AS n ON n.oid = o.oprnamespace)), ' OR ')
+    SELECT string_agg(format('(%s) AND EXISTS (SELECT FROM %s AS c WHERE %s AND '
+                             '(c.tableoid, c.ctid) <> (t.tableoid, t.ctid))',
+                             concat_ws(' OR ',
+                                 CASE WHEN k.confdeltype IN ('c', 'n', 'd') THEN '$1 IS NULL' END,
+                                 CASE WHEN k.confupdtype IN ('c', 'n', 'd')
+                                      THEN format('$1 IS NOT NULL AND (%s)', f.changed) END),
+                             k.conrelid::regclass, f.matched), ' OR ')
     FROM pg_constraint AS k
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype IN ('c', 'n', 'd')
+    CROSS JOIN LATERAL (
+        SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
+                                 a.attname), ' AND ') AS matched,
+               -- As text: PostgreSQL, too, asks for more here than whether they are equal.
+               string_agg(format('t.%1$I::text IS DISTINCT FROM b.%1$I::text', r.attname),
+                          ' OR ') AS changed
+        FROM unnest(k.conkey, k.confkey, k.conpfeqop) AS u (ours, theirs, equal)
+        JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.ours
+        JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.theirs
+        JOIN pg_operator AS o ON o.oid = u.equal
+        JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+    ) AS f
+    WHERE k.contype = 'f' AND k.conparentid = 0
+      AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
       AND k.confrelid IN (SELECT pgtandem._relations(p_target));
 $$;
 COMMENT ON FUNCTION pgtandem._references(regclass) IS
-    'A condition over a row t of a table: a foreign key would delete or change others with it; '
-    'NULL: there is no such key.';
+    'A condition over a row t of a table, and the row b that it is to become ($1 as text; NULL: it '
+    'is to go): a foreign key would delete or change others with it. NULL: there is no such key.';
+
+CREATE FUNCTION pgtandem._require_member(p_mapping text, p_owner name) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Anybody may set a setting, and would write as the owner what he may not write himself.
+    IF NOT pg_has_role(session_user, p_owner, 'MEMBER') THEN
+        RAISE EXCEPTION 'role "%" may not write for the backfill of mapping "%"', session_user,
+            p_mapping
+            USING ERRCODE = 'TD066',
+                  DETAIL = format('Its session has set pgtandem_%s.record or .undo, which say that '
+                                  'a backfill, a repair or an undo is at work.', p_mapping),
+                  HINT = format('RESET ALL; or, to be one who runs them: GRANT %I TO %I;',
+                                p_owner, session_user);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._require_member(text, name) IS
+    'Raises TD066 where the session is not of a member of the role that owns a mapping.';
 
 CREATE FUNCTION pgtandem.pre_image_size(p_mapping text) RETURNS bigint
 LANGUAGE sql STABLE
@@ -141,6 +172,27 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem.pre_image_size(text) IS
     'Bytes that the pre-images of a mapping take; NULL where it stores none.';
+
+CREATE FUNCTION pgtandem._free_pre_images(p_images regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_found boolean;
+BEGIN
+    PERFORM set_config('lock_timeout', '100ms', true);
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', p_images);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', p_images) INTO v_found;
+    IF NOT v_found THEN
+        EXECUTE format('TRUNCATE %s', p_images);
+    END IF;
+EXCEPTION
+    WHEN lock_not_available THEN
+        NULL;  -- somebody writes some just now
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._free_pre_images(regclass) IS
+    'Gives back the space of a table of pre-images in which none is left.';
 
 CREATE FUNCTION pgtandem._close_undo(p_mapping text) RETURNS void
 LANGUAGE plpgsql

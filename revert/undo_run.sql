@@ -11,11 +11,10 @@ BEGIN;
 
 DROP PROCEDURE pgtandem.undo(text, boolean);
 DROP FUNCTION pgtandem._undo_end(text, boolean, bigint);
-DROP FUNCTION pgtandem._free_pre_images(regclass);
 DROP FUNCTION pgtandem._undo_step(text, boolean, pgtandem.undo_step);
 DROP FUNCTION pgtandem._undo_start(text);
 DROP FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step);
-DROP FUNCTION pgtandem._undo_keys(text, bigint, boolean);
+DROP FUNCTION pgtandem._undo_keys(text, pgtandem.undo_step);
 DROP FUNCTION pgtandem._undo_to_go(text);
 DROP FUNCTION pgtandem.undo_preview(text, boolean);
 DROP FUNCTION pgtandem.undo_rows(text, boolean);

@@ -10,8 +10,10 @@ SELECT 'pgtandem._layout(text, oid)'::regprocedure;
 SELECT 'pgtandem._fields(text)'::regprocedure;
 SELECT 'pgtandem._overlay(text, jsonb, text, jsonb)'::regprocedure;
 SELECT 'pgtandem._references(regclass)'::regprocedure;
+SELECT 'pgtandem._require_member(text, name)'::regprocedure;
 SELECT 'pgtandem.pre_image_size(text)'::regprocedure;
 SELECT 'pgtandem._close_undo(text)'::regprocedure;
+SELECT 'pgtandem._free_pre_images(regclass)'::regprocedure;
 SELECT 'pgtandem.drop_pre_images(text)'::regprocedure;
 
 ROLLBACK;

@@ -183,21 +183,34 @@ ALTER TABLE danci.word_learning_states ENABLE ALWAYS TRIGGER "~pgtandem_reviews_
 
 -- What a backfill or a repair overwrites, for "pgtandem undo reviews".
 CREATE TABLE pgtandem_reviews.pre_image (
-    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    key      jsonb NOT NULL,
-    layout   integer NOT NULL,
-    before   text,
-    after    bytea,
-    sqlstate text,
-    message  text
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key         jsonb NOT NULL,
+    layout      integer NOT NULL,
+    before_xmin xid,
+    after_xmin  xid,
+    before_ctid tid,
+    after_ctid  tid,
+    before      text,
+    after       bytea,
+    sqlstate    text,
+    message     text
 );
 CREATE INDEX pre_image_key_idx ON pgtandem_reviews.pre_image USING hash (key);
 COMMENT ON TABLE pgtandem_reviews.pre_image IS
     'What a backfill or a repair wrote of danci.word_learning_states, a row for each write; stored '
     'in its transaction.';
-COMMENT ON COLUMN pgtandem_reviews.pre_image.id IS 'Order of the writes of a key.';
+COMMENT ON COLUMN pgtandem_reviews.pre_image.id IS
+    'Order of the writes of a key, but for those of triggers: they come before the write that '
+    'fired them.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.key IS 'JSON array of the key columns.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
+COMMENT ON COLUMN pgtandem_reviews.pre_image.before_xmin
+    IS 'The transaction that had written the row before.';
+COMMENT ON COLUMN pgtandem_reviews.pre_image.after_xmin
+    IS 'The transaction that wrote the row after: this one.';
+COMMENT ON COLUMN pgtandem_reviews.pre_image.before_ctid IS 'Where the row before was.';
+COMMENT ON COLUMN pgtandem_reviews.pre_image.after_ctid
+    IS 'Where the row after is, until something moves it.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.before
     IS 'The row before, as text; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.after IS
@@ -221,35 +234,36 @@ AS $pre_image$
 DECLARE
     v_layout  integer := nullif(current_setting('pgtandem_reviews.layout_' || TG_RELID, true),
                                 '')::integer;
-    v_before  text;
-    v_after   text;
-    v_old_key jsonb;
-    v_new_key jsonb;
+    v_old     pgtandem_reviews.pre_image;
+    v_new     pgtandem_reviews.pre_image;
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        v_before := OLD::text;
-        v_old_key := jsonb_build_array(OLD.user_id, OLD.word_id);
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        v_after := NEW::text;
-        v_new_key := jsonb_build_array(NEW.user_id, NEW.word_id);
-    END IF;
-    IF v_before = v_after THEN
-        RETURN NULL;
-    END IF;
+    PERFORM pgtandem._require_member('reviews', current_user);
     IF v_layout IS NULL THEN
         v_layout := pgtandem._layout('reviews', TG_RELID);
     END IF;
-    IF v_old_key <> v_new_key THEN
-        INSERT INTO pgtandem_reviews.pre_image (key, layout, before) VALUES (v_old_key, v_layout,
-        v_before);
-        v_before := NULL;
+    IF TG_OP <> 'INSERT' THEN
+        v_old.before := OLD::text;
+        v_old.before_xmin := OLD.xmin;
+        v_old.before_ctid := OLD.ctid;
+        v_old.key := jsonb_build_array(OLD.user_id, OLD.word_id);
     END IF;
-    INSERT INTO pgtandem_reviews.pre_image (key, layout, before, after)
-    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before,
-        CASE current_setting('pgtandem_reviews.record') WHEN 'ours' THEN sha256(convert_to(v_after,
-        'UTF8'))
-                 ELSE '' END);
+    IF TG_OP <> 'DELETE' THEN
+        v_new.after := sha256(convert_to(NEW::text, 'UTF8'));
+        v_new.after_xmin := NEW.xmin;
+        v_new.after_ctid := NEW.ctid;
+        v_new.key := jsonb_build_array(NEW.user_id, NEW.word_id);
+    END IF;
+    IF v_old.key <> v_new.key THEN
+        INSERT INTO pgtandem_reviews.pre_image (key, layout, before_xmin, before_ctid, before)
+        VALUES (v_old.key, v_layout, v_old.before_xmin, v_old.before_ctid, v_old.before);
+        v_old := NULL;
+    END IF;
+    INSERT INTO pgtandem_reviews.pre_image
+        (key, layout, before_xmin, after_xmin, before_ctid, after_ctid, before, after)
+    VALUES (coalesce(v_new.key, v_old.key), v_layout, v_old.before_xmin, v_new.after_xmin,
+            v_old.before_ctid, v_new.after_ctid, v_old.before,
+            CASE current_setting('pgtandem_reviews.record') WHEN 'ours' THEN v_new.after
+            ELSE '' END);
     RETURN NULL;
 END;
 $pre_image$;
@@ -278,6 +292,7 @@ DECLARE
     v_stored integer;
 BEGIN
     -- @plpgsql_check_options: other_warnings = off
+    PERFORM pgtandem._require_member('reviews', current_user);
     -- The dynamic statement returns a row of this very table.
     SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_reviews.pre_image AS p
@@ -307,8 +322,12 @@ COMMENT ON FUNCTION pgtandem_reviews.restore() IS
     'Trigger on danci.word_learning_states, before each write of an undo: the row becomes what it '
     'was.';
 
-CREATE OR REPLACE FUNCTION pgtandem_reviews.row_of(p_key jsonb,
-                                                   p_lock boolean DEFAULT false) RETURNS text
+CREATE OR REPLACE FUNCTION pgtandem_reviews.row_of(
+    p_key    jsonb,
+    p_lock   boolean DEFAULT false,
+    OUT row  text,
+    OUT xmin xid
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET "DateStyle" = 'ISO, YMD'
@@ -322,20 +341,65 @@ AS $row_of$
 DECLARE
     v_key1 danci.word_learning_states.user_id%TYPE := (p_key ->> 0)::uuid;
     v_key2 danci.word_learning_states.word_id%TYPE := (p_key ->> 1)::integer;
-    v_row  text;
 BEGIN
     IF p_lock THEN
         PERFORM FROM danci.word_learning_states AS t WHERE t.user_id = v_key1
             AND t.word_id = v_key2 FOR UPDATE;
     END IF;
-    SELECT (t.*)::text INTO v_row FROM danci.word_learning_states AS t WHERE t.user_id = v_key1
-        AND t.word_id = v_key2;
-    RETURN v_row;
+    SELECT (t.*)::text, t.xmin INTO row_of.row, row_of.xmin
+    FROM danci.word_learning_states AS t WHERE t.user_id = v_key1 AND t.word_id = v_key2;
 END;
 $row_of$;
 REVOKE ALL ON FUNCTION pgtandem_reviews.row_of(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_reviews.row_of(jsonb, boolean) IS
-    'The row of a key as text, locked if wanted; NULL: there is none.';
+    'The row of a key as text, locked if wanted, and who wrote it; NULL: there is none.';
+
+-- The writes of a key in the order in which they were made.
+CREATE OR REPLACE FUNCTION pgtandem_reviews.images_of(p_key jsonb)
+RETURNS TABLE (id bigint, before_xmin xid, after_xmin xid, before text, after bytea, columns jsonb)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $images_of$
+    -- What a trigger wrote of a row is stored before the write of the statement that fired it:
+    -- which row came of which tells.
+    WITH RECURSIVE own AS MATERIALIZED (
+        SELECT p.*, l.columns
+        FROM pgtandem_reviews.pre_image AS p
+        JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.key = p_key
+    ), linked AS (
+        SELECT o.*, o.id AS chain, 1 AS place FROM own AS o
+        WHERE NOT EXISTS (SELECT FROM own AS b
+                          WHERE b.layout = o.layout
+                            AND (b.after_xmin, b.after_ctid) = (o.before_xmin, o.before_ctid))
+        UNION ALL
+        SELECT o.*, b.chain, b.place + 1
+        FROM linked AS b
+        JOIN own AS o ON b.layout = o.layout
+                     AND (b.after_xmin, b.after_ctid) = (o.before_xmin, o.before_ctid)
+    )
+    SELECT l.id, l.before_xmin, l.after_xmin, l.before, l.after, l.columns
+    FROM linked AS l
+    ORDER BY min(l.id) OVER (PARTITION BY l.chain), l.place, l.id;
+$images_of$;
+REVOKE ALL ON FUNCTION pgtandem_reviews.images_of(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_reviews.images_of(jsonb) IS
+    'The pre-images of a key in the order of its writes, with the columns that they have.';
+
+CREATE OR REPLACE FUNCTION pgtandem_reviews.disown(p_key jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $disown$
+BEGIN
+    UPDATE pgtandem_reviews.pre_image AS p
+    SET after = ''
+    WHERE p.key = p_key AND p.after <> '';
+END;
+$disown$;
+REVOKE ALL ON FUNCTION pgtandem_reviews.disown(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_reviews.disown(jsonb) IS
+    'Says of a key that an application wrote it, too: a chunk may have brought that write. Called '
+    'by pgtandem._drain_batch.';
 
 -- One key: hold its row, then read it in a statement of its own, and write it if nobody else has.
 CREATE OR REPLACE FUNCTION pgtandem_reviews.undo_key(
@@ -353,41 +417,46 @@ AS $undo$
 DECLARE
     v_key1 danci.word_learning_states.user_id%TYPE := (p_key ->> 0)::uuid;
     v_key2 danci.word_learning_states.word_id%TYPE := (p_key ->> 1)::integer;
-    v_row     text := pgtandem_reviews.row_of(p_key, p_write);
+    v_row     text;
+    v_xmin    xid;
     v_image   record;
     v_first   record;
     v_after   bytea;
     v_columns jsonb;
+    v_after_xmin xid;
     v_broken  boolean := false;
+    v_nothing boolean;
     v_there   boolean;
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     -- The condition is made of quoted names by pgtandem._references.
-    FOR v_image IN
-        SELECT p.id, p.before, p.after, l.columns
-        FROM pgtandem_reviews.pre_image AS p
-        JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.key = p_key
-        ORDER BY p.id
-    LOOP
+    FOR v_image IN SELECT * FROM pgtandem_reviews.images_of(p_key) LOOP
         IF v_columns IS NULL THEN
             v_first := v_image;
-        ELSIF v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
-                                                          THEN v_image.before
+        ELSIF v_after_xmin IS DISTINCT FROM v_image.before_xmin
+              OR v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
+                                                            THEN v_image.before
             ELSE pgtandem._overlay(v_image.before, v_image.columns, NULL, v_columns) END),
             'UTF8')) THEN
             v_broken := true;  -- the application wrote it between two writes of ours
         END IF;
+        v_after_xmin := v_image.after_xmin;
         v_after := v_image.after;
         v_columns := v_image.columns;
     END LOOP;
     IF v_columns IS NULL THEN
         RETURN;  -- another session was here
     END IF;
-    v_broken := v_broken OR v_after IS DISTINCT FROM sha256(convert_to((CASE
-                                                            WHEN p_columns = v_columns THEN v_row
+    SELECT r.row, r.xmin INTO v_row, v_xmin FROM pgtandem_reviews.row_of(p_key, p_write) AS r;
+    v_nothing := NOT v_broken AND v_after IS NOT DISTINCT FROM sha256(convert_to((CASE
+        WHEN v_first.columns = v_columns THEN v_first.before
+            ELSE pgtandem._overlay(v_first.before, v_first.columns, NULL, v_columns) END), 'UTF8'));
+    v_broken := v_broken OR v_after_xmin IS DISTINCT FROM v_xmin
+                OR v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN p_columns = v_columns
+                                                   THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL, v_columns) END), 'UTF8'));
-    action := CASE WHEN (CASE WHEN p_columns = v_first.columns THEN v_row
+    action := CASE WHEN v_nothing
+                        OR (CASE WHEN p_columns = v_first.columns THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL,
                                    v_first.columns) END) IS NOT DISTINCT FROM v_first.before
                    THEN 'none'
@@ -404,11 +473,15 @@ BEGIN
                  AND r.side = 'target' AND r.via IS NULL AND r.reason IN ('queued', 'sync')) THEN
             reason := 'queued';
         END IF;
-        IF reason IS NULL AND action = 'delete' AND p_references IS NOT NULL THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.user_id = $1 AND t.word_id '
-                           '= $2 AND (%s))',
+        IF reason IS NULL AND action IN ('delete', 'restore') AND p_references IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %1$s AS t LEFT JOIN (SELECT ($1::%1$s).*) '
+                           'AS b ON true '
+                           'WHERE t.user_id = $2 AND t.word_id = $3 AND (%2$s))',
                            'danci.word_learning_states', p_references)
-            INTO v_there USING v_key1, v_key2;
+            INTO v_there
+            USING pgtandem._overlay(v_first.before, v_first.columns, v_row,
+                                    pgtandem._columns_of('danci.word_learning_states'::regclass)),
+v_key1, v_key2;
             reason := CASE WHEN v_there THEN 'referenced' END;
         END IF;
     END IF;
@@ -432,8 +505,10 @@ BEGIN
         END IF;
         PERFORM set_config('pgtandem_reviews.undo', '', true);
     END IF;
-    v_row := pgtandem_reviews.row_of(p_key);
-    v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
+    IF action <> 'none' THEN
+        SELECT r.row INTO v_row FROM pgtandem_reviews.row_of(p_key) AS r;
+    END IF;
+    v_there := action = 'none' OR (CASE WHEN p_columns = v_first.columns THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL,
                                    v_first.columns) END) IS NOT DISTINCT FROM v_first.before;
     IF NOT v_there THEN

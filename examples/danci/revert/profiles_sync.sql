@@ -53,6 +53,8 @@ $leaves$;
 DROP TRIGGER "~pgtandem_profiles_restore" ON danci.user_learning_profiles;
 DROP TRIGGER "!pgtandem_profiles_pre_image" ON danci.user_learning_profiles;
 DROP FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text);
+DROP FUNCTION pgtandem_profiles.disown(jsonb);
+DROP FUNCTION pgtandem_profiles.images_of(jsonb);
 DROP FUNCTION pgtandem_profiles.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_profiles.restore();
 DROP FUNCTION pgtandem_profiles.record_pre_image();

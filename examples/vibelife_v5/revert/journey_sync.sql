@@ -58,6 +58,8 @@ DROP FUNCTION pgtandem_journey.keep();
 DROP TRIGGER "~pgtandem_journey_restore" ON vibelife.vibe_users;
 DROP TRIGGER "!pgtandem_journey_pre_image" ON vibelife.vibe_users;
 DROP FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text);
+DROP FUNCTION pgtandem_journey.disown(jsonb);
+DROP FUNCTION pgtandem_journey.images_of(jsonb);
 DROP FUNCTION pgtandem_journey.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_journey.restore();
 DROP FUNCTION pgtandem_journey.record_pre_image();
