@@ -720,20 +720,35 @@ def test_the_very_same_values_written_again_are_a_write(odd, conn):
     assert rows(conn) == before
 
 
-def test_between_two_of_ours_too(odd, conn):
+def test_the_very_same_values_between_two_of_ours(odd, conn):
     before = rows(conn)
     backfill(conn)
     conn.execute("ALTER TABLE app.profile DISABLE TRIGGER touch")
     conn.execute("UPDATE app.profile SET num = num WHERE id = 1")
-    conn.execute("UPDATE app.profile SET name = 'spoilt' WHERE id = 2")
-    conn.execute("UPDATE app.old SET name = 'one' WHERE id = 1")
     conn.execute("ALTER TABLE app.profile ENABLE TRIGGER touch")
+    conn.execute("ALTER TABLE app.old DISABLE TRIGGER USER")
+    conn.execute("UPDATE app.old SET name = 'other' WHERE id IN (1, 2)")
     for key in (1, 2):
         repair(conn, key)
+    assert preview(conn, "odd")["changed"] == 1
     undo(conn)
-    assert reasons(conn) == {1: "changed", 2: "changed"}
+    assert reasons(conn) == {1: "changed"}
     undo(conn, force=True)
     assert rows(conn) == before
+
+
+def test_writes_of_ours_that_come_to_nothing(odd, conn):
+    """There is nothing to undo, and what the application makes of the row is its own."""
+    conn.execute("ALTER TABLE app.profile DISABLE TRIGGER touch")
+    with conn.transaction():
+        conn.execute("SELECT pgtandem._record('odd', 'ours')")
+        conn.execute("UPDATE app.profile SET num = 1 WHERE id = 8")
+        conn.execute("UPDATE app.profile SET num = NULL WHERE id = 8")
+    conn.execute("UPDATE app.profile SET num = 5 WHERE id = 8")
+    theirs = rows(conn)
+    assert preview(conn, "odd", force=True) == {"none": 1}
+    undo(conn, force=True)
+    assert (rows(conn), to_go(conn)) == (theirs, 0)
 
 
 QUEUED = MAPPING.replace("mode: record", "mode: queued")
@@ -743,7 +758,7 @@ def test_what_the_application_wrote_before_the_chunk_came_is_its_own(dsn, conn):
     """In mode queued a chunk may bring it, and the drain then finds nothing to do."""
     build(dsn, QUEUED, ODD)
     before = rows(conn)
-    conn.execute("SELECT pgtandem.open_copy('odd')")
+    conn.execute("SELECT pgtandem._list_new_leaves('odd')")
     conn.execute("UPDATE app.old SET n = 70 WHERE id = 7")
     conn.execute("INSERT INTO app.old VALUES (99, 'theirs', 99)")
     while conn.execute(
@@ -762,19 +777,18 @@ def test_what_the_application_wrote_before_the_chunk_came_is_its_own(dsn, conn):
     assert rows(conn) == before
 
 
-def test_a_repair_while_the_copy_is_open_is_recorded(dsn, conn):
-    """In mode queued each drained key stays queued as gone until the copy is complete."""
+def test_a_repair_of_a_key_that_is_also_queued_as_gone_is_recorded(dsn, conn):
+    """In mode queued each key that is drained while the copy is open is queued so."""
     build(dsn, QUEUED, ODD)
     backfill(conn)
-    conn.execute("SELECT pgtandem.drop_pre_images('odd'), pgtandem.open_copy('odd')")
+    conn.execute("SELECT pgtandem.drop_pre_images('odd')")
     conn.execute("UPDATE app.profile SET name = 'spoilt' WHERE id IN (3, 4)")
     spoilt = rows(conn)
-    conn.execute("SELECT pgtandem.queue('odd', '[3]', 'gone')")
-    for reason in ("difference", "gone", "copy"):
-        conn.execute("SELECT pgtandem.queue('odd', '[4]', %s)", (reason,))
-    repair(conn, 3)
+    for key, reason in ((3, "difference"), (3, "gone"), (4, "gone"), (4, "copy")):
+        conn.execute(
+            "SELECT pgtandem.queue('odd', jsonb_build_array(%s::integer), %s)", (key, reason)
+        )
     conn.execute("CALL pgtandem.drain('odd')")
-    backfill(conn)
     assert rows(conn)[3] != spoilt[3]
     undo(conn)
     assert to_go(conn) == 0
