@@ -262,11 +262,10 @@ BEGIN
                        'bytea); CREATE INDEX ON %1$s USING hash (key)', v_table);
     END IF;
     v_size := pg_total_relation_size(v_table);
-    EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) '
-                   'INSERT INTO %s (key, layout, b, a, c, d, before, after) SELECT '
-                   'jsonb_build_array(%s), 1, xmin, xmin, ctid, ctid, CASE WHEN row_number() '
-                   'OVER () <= %s THEN t::text END, sha256(convert_to(t::text, ''UTF8'')) FROM '
-                   '%I.measured_target AS t LIMIT %s',
+    EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) INSERT INTO %s '
+                   '(key, layout, b, a, c, d, before, after) SELECT jsonb_build_array(%s), 1, '
+                   'xmin, xmin, ctid, ctid, CASE WHEN row_number() OVER () <= %s THEN t::text END, '
+                   'sha256(convert_to(t::text, ''UTF8'')) FROM %I.measured_target AS t LIMIT %s',
                    v_table, (SELECT string_agg(format('t.%I', k), ', ')
                              FROM unnest((pgtandem.mapping_of(p_mapping)).key) AS k),
                    p_updated, 'pgtandem_' || p_mapping, p_rows)

@@ -144,6 +144,25 @@ COMMENT ON FUNCTION pgtandem._references(regclass) IS
     'A condition over a row t of a table, and the row b that it is to become ($1 as text; NULL: it '
     'is to go): a foreign key would delete or change others with it. NULL: there is no such key.';
 
+CREATE FUNCTION pgtandem._adopt(p_others text[], p_row anyelement, p_was xid, p_is xid)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_schema text;
+BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- They are quoted names.
+    FOREACH v_schema IN ARRAY p_others LOOP
+        EXECUTE format('SELECT %s.adopt($1, $2, $3)', v_schema) USING p_row, p_was, p_is;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._adopt(text[], anyelement, xid, xid) IS
+    'Tells the other mappings of a target (their schemas, quoted) that an undo has made a row again '
+    'what it was in the version of p_was: what they wrote of it is there as before.';
+
 CREATE FUNCTION pgtandem._require_member(p_mapping text, p_owner name) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -195,6 +195,10 @@ DECLARE
     v_target     regclass := v_mapping.target;
     v_whole      boolean := v_mapping.settings -> 'unit' IS NULL;
     v_references text := CASE WHEN NOT p_force THEN pgtandem._references(v_target) END;
+    v_others     text[] := (SELECT array_agg(format('%I', 'pgtandem_' || m.name))
+                            FROM pgtandem.mapping AS m
+                            WHERE m.target = v_target AND m.name <> p_mapping
+                              AND to_regclass(format('pgtandem_%s.pre_image', m.name)) IS NOT NULL);
     v_marker     text;
     v_columns    jsonb;
     v_key        record;
@@ -223,9 +227,9 @@ BEGIN
             PERFORM pgtandem._record(p_mapping, 'ours');
             PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || CASE WHEN v_whole
                 THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
-            EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4)',
+            EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4, $5)',
                            'pgtandem_' || p_mapping)
-            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references;
+            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references, v_others;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
             PERFORM pgtandem._record(p_mapping, '');
             IF v_reason = 'referenced' THEN

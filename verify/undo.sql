@@ -11,6 +11,7 @@ SELECT 'pgtandem._fields(text)'::regprocedure;
 SELECT 'pgtandem._overlay(text, jsonb, text, jsonb)'::regprocedure;
 SELECT 'pgtandem._references(regclass)'::regprocedure;
 SELECT 'pgtandem._require_member(text, name)'::regprocedure;
+SELECT 'pgtandem._adopt(text[], anyelement, xid, xid)'::regprocedure;
 SELECT 'pgtandem.pre_image_size(text)'::regprocedure;
 SELECT 'pgtandem._close_undo(text)'::regprocedure;
 SELECT 'pgtandem._free_pre_images(regclass)'::regprocedure;

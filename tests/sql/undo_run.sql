@@ -57,6 +57,7 @@ UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'gear';
 -- undo_rows, undo_preview, _undo_to_go, _undo_keys
 CREATE FUNCTION pgtandem_gear.undo_key(
     p_key jsonb, p_write boolean, p_force boolean, p_columns jsonb, p_references text,
+    p_others text[] DEFAULT NULL,
     OUT action text, OUT reason text
 )
 LANGUAGE plpgsql

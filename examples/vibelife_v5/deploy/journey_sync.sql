@@ -300,6 +300,9 @@ DECLARE
     v_new     pgtandem_journey.pre_image;
 BEGIN
     PERFORM pgtandem._require_member('journey', current_user);
+    IF pg_trigger_depth() = 1 AND current_setting('pgtandem_journey.undo', true) <> '' THEN
+        RETURN NULL;  -- the undo itself; what other triggers write because of it is stored
+    END IF;
     IF v_layout IS NULL THEN
         v_layout := pgtandem._layout('journey', TG_RELID);
     END IF;
@@ -383,10 +386,10 @@ COMMENT ON FUNCTION pgtandem_journey.restore() IS
     'Trigger on vibelife.vibe_users, before each write of an undo: the row becomes what it was.';
 
 CREATE OR REPLACE FUNCTION pgtandem_journey.row_of(
-    p_key    jsonb,
-    p_lock   boolean DEFAULT false,
-    OUT row  text,
-    OUT xmin xid
+    p_key      jsonb,
+    p_lock     boolean DEFAULT false,
+    OUT fields text,
+    OUT writer xid
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -404,7 +407,7 @@ BEGIN
     IF p_lock THEN
         PERFORM FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1 FOR UPDATE;
     END IF;
-    SELECT (t.*)::text, t.xmin INTO row_of.row, row_of.xmin
+    SELECT (t.*)::text, t.xmin INTO fields, writer
     FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
 END;
 $row_of$;
@@ -429,12 +432,12 @@ AS $images_of$
         SELECT o.*, o.id AS chain, 1 AS place FROM own AS o
         WHERE NOT EXISTS (SELECT FROM own AS b
                           WHERE b.layout = o.layout
-                            AND (b.after_xmin, b.after_ctid) = (o.before_xmin, o.before_ctid))
+                            AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid)
         UNION ALL
         SELECT o.*, b.chain, b.place + 1
         FROM linked AS b
         JOIN own AS o ON b.layout = o.layout
-                     AND (b.after_xmin, b.after_ctid) = (o.before_xmin, o.before_ctid)
+                     AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid
     )
     SELECT l.id, l.before_xmin, l.after_xmin, l.before, l.after, l.columns
     FROM linked AS l
@@ -459,6 +462,20 @@ COMMENT ON FUNCTION pgtandem_journey.disown(jsonb) IS
     'Says of a key that an application wrote it, too: a chunk may have brought that write. Called '
     'by pgtandem._drain_batch.';
 
+CREATE OR REPLACE FUNCTION pgtandem_journey.adopt(p_row vibelife.vibe_users, p_was xid,
+                                                  p_is xid) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $adopt$
+    UPDATE pgtandem_journey.pre_image AS p
+    SET after_xmin = p_is
+    WHERE p.key = jsonb_build_array(p_row.vibe_id) AND p.after_xmin = p_was;
+$adopt$;
+REVOKE ALL ON FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid) IS
+    'The undo of another mapping has made a row what this one left: it has another writer now. '
+    'Called by pgtandem._adopt.';
+
 -- One key: hold its row, then read it in a statement of its own, and write it if nobody else has.
 CREATE OR REPLACE FUNCTION pgtandem_journey.undo_key(
     p_key        jsonb,
@@ -466,6 +483,7 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.undo_key(
     p_force      boolean,
     p_columns    jsonb,
     p_references text,
+    p_others     text[] DEFAULT NULL,
     OUT action   text,
     OUT reason   text
 )
@@ -475,7 +493,7 @@ AS $undo$
 DECLARE
     v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
     v_row     text;
-    v_xmin    xid;
+    v_writer  xid;
     v_image   record;
     v_first   record;
     v_after   bytea;
@@ -504,11 +522,12 @@ BEGIN
     IF v_columns IS NULL THEN
         RETURN;  -- another session was here
     END IF;
-    SELECT r.row, r.xmin INTO v_row, v_xmin FROM pgtandem_journey.row_of(p_key, p_write) AS r;
+    SELECT r.fields, r.writer INTO v_row, v_writer FROM pgtandem_journey.row_of(p_key,
+    p_write) AS r;
     v_nothing := NOT v_broken AND v_after IS NOT DISTINCT FROM sha256(convert_to((CASE
         WHEN v_first.columns = v_columns THEN v_first.before
             ELSE pgtandem._overlay(v_first.before, v_first.columns, NULL, v_columns) END), 'UTF8'));
-    v_broken := v_broken OR v_after_xmin IS DISTINCT FROM v_xmin
+    v_broken := v_broken OR v_after_xmin IS DISTINCT FROM v_writer
                 OR v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN p_columns = v_columns
                                                    THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL, v_columns) END), 'UTF8'));
@@ -548,11 +567,11 @@ v_key1;
     IF NOT p_write OR action = 'leave' THEN
         RETURN;
     END IF;
-    IF action = 'delete' THEN
-        DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
-    ELSIF action <> 'none' THEN
+    IF action <> 'none' THEN
         PERFORM set_config('pgtandem_journey.undo', v_first.id::text, true);
-        IF action = 'restore' THEN
+        IF action = 'delete' THEN
+            DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
+        ELSIF action = 'restore' THEN
             UPDATE vibelife.vibe_users AS t SET last_active_at = t.last_active_at
                 WHERE t.vibe_id = v_key1;
         ELSE
@@ -561,25 +580,26 @@ v_key1;
             VALUES (v_key1);
         END IF;
         PERFORM set_config('pgtandem_journey.undo', '', true);
-    END IF;
-    IF action <> 'none' THEN
-        SELECT r.row INTO v_row FROM pgtandem_journey.row_of(p_key) AS r;
-    END IF;
-    v_there := action = 'none' OR (CASE WHEN p_columns = v_first.columns THEN v_row
+        SELECT r.fields INTO v_row FROM pgtandem_journey.row_of(p_key) AS r;
+        v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL,
                                    v_first.columns) END) IS NOT DISTINCT FROM v_first.before;
-    IF NOT v_there THEN
-        RAISE EXCEPTION 'the target % does not let the row % become what it was',
-            'vibelife.vibe_users', p_key
-            USING ERRCODE = 'TD010',
-                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
-                  HINT = 'Disable that trigger, and undo again.';
+        IF NOT v_there THEN
+            RAISE EXCEPTION 'the target % does not let the row % become what it was',
+                'vibelife.vibe_users', p_key
+                USING ERRCODE = 'TD010',
+                      DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                      HINT = 'Disable that trigger, and undo again.';
+        END IF;
+        PERFORM pgtandem._adopt(p_others, t, v_first.before_xmin, t.xmin)
+        FROM vibelife.vibe_users AS t WHERE p_others IS NOT NULL AND t.vibe_id = v_key1;
     END IF;
     DELETE FROM pgtandem_journey.pre_image AS p WHERE p.key = p_key;
 END;
 $undo$;
-REVOKE ALL ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) FROM PUBLIC;
-COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) IS
+REVOKE ALL ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text,
+                                                 text[]) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[]) IS
     'Undoes what was recorded of a key, or says what it would do: restore, delete, insert, none '
     '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
     'marks the write as ours.';
