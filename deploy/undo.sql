@@ -160,8 +160,8 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._adopt(text[], anyelement, xid, xid) IS
-    'Tells the other mappings of a target (their schemas, quoted) that an undo has made a row again '
-    'what it was in the version of p_was: what they wrote of it is there as before.';
+    'Tells the other mappings of a target (their schemas, quoted) that an undo has made a row '
+    'again what p_was wrote: what they wrote of it is there as before.';
 
 CREATE FUNCTION pgtandem._require_member(p_mapping text, p_owner name) RETURNS void
 LANGUAGE plpgsql STABLE
