@@ -163,25 +163,23 @@ COMMENT ON FUNCTION pgtandem._adopt(text[], anyelement, xid, xid) IS
     'Tells the other mappings of a target (their schemas, quoted) that an undo has made a row '
     'again what p_was wrote: what they wrote of it is there as before.';
 
-CREATE FUNCTION pgtandem._require_member(p_mapping text, p_owner name) RETURNS void
+CREATE FUNCTION pgtandem._refuse_write(p_mapping text, p_owner name) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- Anybody may set a setting, and would write as the owner what he may not write himself.
-    IF NOT pg_has_role(session_user, p_owner, 'MEMBER') THEN
-        RAISE EXCEPTION 'role "%" may not write for the backfill of mapping "%"', session_user,
-            p_mapping
-            USING ERRCODE = 'TD066',
-                  DETAIL = format('Its session has set pgtandem_%s.record or .undo, which say that '
-                                  'a backfill, a repair or an undo is at work.', p_mapping),
-                  HINT = format('RESET ALL; or, to be one who runs them: GRANT %I TO %I;',
-                                p_owner, session_user);
-    END IF;
+    RAISE EXCEPTION 'role "%" may not write for the backfill of mapping "%"', session_user,
+        p_mapping
+        USING ERRCODE = 'TD066',
+              DETAIL = format('Its session has set pgtandem_%s.record or .undo, which say that a '
+                              'backfill, a repair or an undo is at work.', p_mapping),
+              HINT = format('RESET ALL; or, to be one who runs them: GRANT %I TO %I;',
+                            p_owner, session_user);
 END;
 $$;
-COMMENT ON FUNCTION pgtandem._require_member(text, name) IS
-    'Raises TD066 where the session is not of a member of the role that owns a mapping.';
+COMMENT ON FUNCTION pgtandem._refuse_write(text, name) IS
+    'Raises TD066: the session is not of a member of the role that owns a mapping.';
 
 CREATE FUNCTION pgtandem.pre_image_size(p_mapping text) RETURNS bigint
 LANGUAGE sql STABLE

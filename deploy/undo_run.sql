@@ -216,6 +216,7 @@ BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;  -- what is deferred to the commit would fail for all of them
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
+    PERFORM pgtandem._record(p_mapping, 'ours');
     FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step) LOOP
         p_step.done := false;
         p_step.below := v_key.id;
@@ -224,14 +225,12 @@ BEGIN
             v_sqlstate := NULL;
             v_message := NULL;
             v_marker := pgtandem._mark(p_mapping);
-            PERFORM pgtandem._record(p_mapping, 'ours');
             PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || CASE WHEN v_whole
                 THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
             EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4, $5)',
                            'pgtandem_' || p_mapping)
             INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references, v_others;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
-            PERFORM pgtandem._record(p_mapping, '');
             IF v_reason = 'referenced' THEN
                 v_sqlstate := '23503';
                 v_message := 'rows refer to it that a foreign key would delete or change';
@@ -253,6 +252,7 @@ BEGIN
         END IF;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
+    PERFORM pgtandem._record(p_mapping, '');
     RETURN p_step;
 END;
 $$;

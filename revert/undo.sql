@@ -13,7 +13,7 @@ DROP FUNCTION pgtandem.drop_pre_images(text);
 DROP FUNCTION pgtandem._close_undo(text);
 DROP FUNCTION pgtandem._free_pre_images(regclass);
 DROP FUNCTION pgtandem.pre_image_size(text);
-DROP FUNCTION pgtandem._require_member(text, name);
+DROP FUNCTION pgtandem._refuse_write(text, name);
 DROP FUNCTION pgtandem._adopt(text[], anyelement, xid, xid);
 DROP FUNCTION pgtandem._references(regclass);
 DROP FUNCTION pgtandem._overlay(text, jsonb, text, jsonb);

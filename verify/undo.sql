@@ -10,7 +10,7 @@ SELECT 'pgtandem._layout(text, oid)'::regprocedure;
 SELECT 'pgtandem._fields(text)'::regprocedure;
 SELECT 'pgtandem._overlay(text, jsonb, text, jsonb)'::regprocedure;
 SELECT 'pgtandem._references(regclass)'::regprocedure;
-SELECT 'pgtandem._require_member(text, name)'::regprocedure;
+SELECT 'pgtandem._refuse_write(text, name)'::regprocedure;
 SELECT 'pgtandem._adopt(text[], anyelement, xid, xid)'::regprocedure;
 SELECT 'pgtandem.pre_image_size(text)'::regprocedure;
 SELECT 'pgtandem._close_undo(text)'::regprocedure;

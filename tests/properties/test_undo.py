@@ -244,7 +244,7 @@ MUTATIONS = {
         ("v_after_xmin IS DISTINCT FROM v_image.before_xmin", "false"),
     ],
     "what an application writes is recorded": [
-        (".record', true) <> '')", ".record', true) IS DISTINCT FROM 'x')"),
+        (".record', true) <> ''\n", ".record', true) IS DISTINCT FROM 'x'\n"),
         ("CASE current_setting('pgtandem_thing.record') WHEN", "CASE 'ours' WHEN"),
     ],
     "the last pre-image counts, not the first": [

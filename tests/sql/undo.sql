@@ -5,7 +5,7 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(24);
+SELECT plan(23);
 
 -- _columns_of, _columns_now
 CREATE TABLE pg_temp.odd (a integer, gone text, "b ""c" varchar(3), c numeric(9, 2));
@@ -89,14 +89,10 @@ SELECT alike(
     'so is one that follows a change'
 );
 
--- _require_member
-SELECT lives_ok(
-    format($$ SELECT pgtandem._require_member('gear', %L) $$, session_user),
-    'one is a member of oneself'
-);
+-- _refuse_write
 SELECT throws_ok(
-    $$ SELECT pgtandem._require_member('gear', 'pg_signal_backend') $$, 'TD066', NULL,
-    'but not of another role'
+    $$ SELECT pgtandem._refuse_write('gear', 'pg_signal_backend') $$, 'TD066', NULL,
+    'who is no member'
 );
 
 -- pre_image_size, drop_pre_images, _close_undo

@@ -276,9 +276,8 @@ DECLARE
     v_old     pgtandem_words.pre_image;
     v_new     pgtandem_words.pre_image;
 BEGIN
-    PERFORM pgtandem._require_member('words', current_user);
-    IF pg_trigger_depth() = 1 AND current_setting('pgtandem_words.undo', true) <> '' THEN
-        RETURN NULL;  -- the undo itself; what other triggers write because of it is stored
+    IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        PERFORM pgtandem._refuse_write('words', current_user);
     END IF;
     IF v_layout IS NULL THEN
         v_layout := pgtandem._layout('words', TG_RELID);
@@ -333,7 +332,9 @@ DECLARE
     v_stored integer;
 BEGIN
     -- @plpgsql_check_options: other_warnings = off
-    PERFORM pgtandem._require_member('words', current_user);
+    IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        PERFORM pgtandem._refuse_write('words', current_user);
+    END IF;
     -- The dynamic statement returns a row of this very table.
     SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_words.pre_image AS p
@@ -395,19 +396,14 @@ REVOKE ALL ON FUNCTION pgtandem_words.row_of(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_words.row_of(jsonb, boolean) IS
     'The row of a key as text, locked if wanted, and who wrote it; NULL: there is none.';
 
--- The writes of a key in the order in which they were made.
-CREATE OR REPLACE FUNCTION pgtandem_words.images_of(p_key jsonb)
-RETURNS TABLE (id bigint, before_xmin xid, after_xmin xid, before text, after bytea, columns jsonb)
+CREATE OR REPLACE FUNCTION pgtandem_words.order_of(p_key jsonb) RETURNS bigint[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $images_of$
+AS $order_of$
     -- What a trigger wrote of a row is stored before the write of the statement that fired it:
     -- which row came of which tells.
     WITH RECURSIVE own AS MATERIALIZED (
-        SELECT p.*, l.columns
-        FROM pgtandem_words.pre_image AS p
-        JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.key = p_key
+        SELECT * FROM pgtandem_words.pre_image WHERE key = p_key
     ), linked AS (
         SELECT o.*, o.id AS chain, 1 AS place FROM own AS o
         WHERE NOT EXISTS (SELECT FROM own AS b
@@ -418,14 +414,14 @@ AS $images_of$
         FROM linked AS b
         JOIN own AS o ON b.layout = o.layout
                      AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid
+    ), placed AS (
+        SELECT l.id, l.place, min(l.id) OVER (PARTITION BY l.chain) AS first FROM linked AS l
     )
-    SELECT l.id, l.before_xmin, l.after_xmin, l.before, l.after, l.columns
-    FROM linked AS l
-    ORDER BY min(l.id) OVER (PARTITION BY l.chain), l.place, l.id;
-$images_of$;
-REVOKE ALL ON FUNCTION pgtandem_words.images_of(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION pgtandem_words.images_of(jsonb) IS
-    'The pre-images of a key in the order of its writes, with the columns that they have.';
+    SELECT array_agg(p.id ORDER BY p.first, p.place, p.id) FROM placed AS p;
+$order_of$;
+REVOKE ALL ON FUNCTION pgtandem_words.order_of(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.order_of(jsonb) IS
+    'The ids of the pre-images of a key in the order of its writes.';
 
 CREATE OR REPLACE FUNCTION pgtandem_words.disown(p_key jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -486,7 +482,14 @@ DECLARE
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     -- The condition is made of quoted names by pgtandem._references.
-    FOR v_image IN SELECT * FROM pgtandem_words.images_of(p_key) LOOP
+    FOR v_image IN
+        SELECT p.*, l.columns
+        FROM pgtandem_words.pre_image AS p
+        JOIN pgtandem.layout AS l ON l.id = p.layout
+        WHERE p.key = p_key
+        ORDER BY CASE WHEN count(*) OVER () > 1
+                      THEN array_position(pgtandem_words.order_of(p_key), p.id) END
+    LOOP
         IF v_columns IS NULL THEN
             v_first := v_image;
         ELSIF v_after_xmin IS DISTINCT FROM v_image.before_xmin
@@ -572,9 +575,10 @@ v_key1, v_key2;
                       DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
                       HINT = 'Disable that trigger, and undo again.';
         END IF;
-        PERFORM pgtandem._adopt(p_others, t, v_first.before_xmin, t.xmin)
-        FROM danci.word_learning_states AS t WHERE p_others IS NOT NULL AND t.user_id = v_key1
-            AND t.word_id = v_key2;
+        IF p_others IS NOT NULL THEN
+            PERFORM pgtandem._adopt(p_others, t, v_first.before_xmin, t.xmin)
+            FROM danci.word_learning_states AS t WHERE t.user_id = v_key1 AND t.word_id = v_key2;
+        END IF;
     END IF;
     DELETE FROM pgtandem_words.pre_image AS p WHERE p.key = p_key;
 END;
@@ -586,10 +590,13 @@ COMMENT ON FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text
     '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
     'marks the write as ours.';
 
+-- Not what an undo itself writes, but what other triggers write because of it.
 CREATE OR REPLACE TRIGGER "!pgtandem_words_pre_image"
     AFTER INSERT OR UPDATE OR DELETE ON danci.word_learning_states
     FOR EACH ROW
-    WHEN (current_setting('pgtandem_words.record', true) <> '')
+    WHEN (current_setting('pgtandem_words.record', true) <> ''
+          AND (pg_trigger_depth() > 0 OR coalesce(current_setting('pgtandem_words.undo', true),
+                                                  '') = ''))
     EXECUTE FUNCTION pgtandem_words.record_pre_image();
 CREATE OR REPLACE TRIGGER "~pgtandem_words_restore"
     BEFORE INSERT OR UPDATE ON danci.word_learning_states

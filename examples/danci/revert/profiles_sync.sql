@@ -55,7 +55,7 @@ DROP TRIGGER "!pgtandem_profiles_pre_image" ON danci.user_learning_profiles;
 DROP FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
 DROP FUNCTION pgtandem_profiles.adopt(danci.user_learning_profiles, xid, xid);
 DROP FUNCTION pgtandem_profiles.disown(jsonb);
-DROP FUNCTION pgtandem_profiles.images_of(jsonb);
+DROP FUNCTION pgtandem_profiles.order_of(jsonb);
 DROP FUNCTION pgtandem_profiles.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_profiles.restore();
 DROP FUNCTION pgtandem_profiles.record_pre_image();

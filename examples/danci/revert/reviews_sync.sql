@@ -37,7 +37,7 @@ DROP TRIGGER "!pgtandem_reviews_pre_image" ON danci.word_learning_states;
 DROP FUNCTION pgtandem_reviews.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
 DROP FUNCTION pgtandem_reviews.adopt(danci.word_learning_states, xid, xid);
 DROP FUNCTION pgtandem_reviews.disown(jsonb);
-DROP FUNCTION pgtandem_reviews.images_of(jsonb);
+DROP FUNCTION pgtandem_reviews.order_of(jsonb);
 DROP FUNCTION pgtandem_reviews.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_reviews.restore();
 DROP FUNCTION pgtandem_reviews.record_pre_image();

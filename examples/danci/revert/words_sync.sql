@@ -56,7 +56,7 @@ DROP TRIGGER "!pgtandem_words_pre_image" ON danci.word_learning_states;
 DROP FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
 DROP FUNCTION pgtandem_words.adopt(danci.word_learning_states, xid, xid);
 DROP FUNCTION pgtandem_words.disown(jsonb);
-DROP FUNCTION pgtandem_words.images_of(jsonb);
+DROP FUNCTION pgtandem_words.order_of(jsonb);
 DROP FUNCTION pgtandem_words.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_words.restore();
 DROP FUNCTION pgtandem_words.record_pre_image();

@@ -60,7 +60,7 @@ DROP TRIGGER "!pgtandem_journey_pre_image" ON vibelife.vibe_users;
 DROP FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
 DROP FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid);
 DROP FUNCTION pgtandem_journey.disown(jsonb);
-DROP FUNCTION pgtandem_journey.images_of(jsonb);
+DROP FUNCTION pgtandem_journey.order_of(jsonb);
 DROP FUNCTION pgtandem_journey.row_of(jsonb, boolean);
 DROP FUNCTION pgtandem_journey.restore();
 DROP FUNCTION pgtandem_journey.record_pre_image();
