@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import test_rows
 from command_line import Running, as_json, pgtandem
 from helpers import TIMEOUT, Session
 from mappings import Built, build, nasty, nasty_derived
@@ -775,6 +776,23 @@ def test_what_the_application_wrote_before_the_chunk_came_is_its_own(dsn, conn):
     assert rows(conn) == before | {key: written[key] for key in (7, 99)}
     undo(conn, force=True)
     assert rows(conn) == before
+
+
+def test_so_it_is_where_one_row_becomes_several(dsn, conn):
+    """What is queued is the row of the source; what is stored is each row of the target."""
+    build(dsn, test_rows.MAPPING + "backfill: {undo: true}", test_rows.LEGACY)
+    conn.execute("SELECT pgtandem._list_new_leaves('dimensions')")
+    conn.execute("INSERT INTO old.profile VALUES (999, '{\"bazi\": 1, \"zodiac\": 2}')")
+    while conn.execute(
+        "SELECT (pgtandem._copy_next('dimensions', 100, 'skip')).outcome <> 'none'"
+    ).fetchone() == (True,):
+        pass
+    backfill(conn, "dimensions")
+    assert preview(conn, "dimensions") == {"delete": 300, "changed": 2}
+    undo(conn, "dimensions")
+    assert conn.execute("SELECT DISTINCT user_id FROM new.dimension").fetchall() == [(999,)]
+    undo(conn, "dimensions", force=True)
+    assert conn.execute("SELECT count(*) FROM new.dimension").fetchone() == (0,)
 
 
 def test_a_repair_of_a_key_that_is_also_queued_as_gone_is_recorded(dsn, conn):
