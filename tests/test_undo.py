@@ -782,7 +782,7 @@ def test_so_it_is_where_one_row_becomes_several(dsn, conn):
     """What is queued is the row of the source; what is stored is each row of the target."""
     build(dsn, test_rows.MAPPING + "backfill: {undo: true}", test_rows.LEGACY)
     conn.execute("SELECT pgtandem._list_new_leaves('dimensions')")
-    conn.execute("INSERT INTO old.profile VALUES (999, '{\"bazi\": 1, \"zodiac\": 2}')")
+    conn.execute('INSERT INTO old.profile VALUES (999, \'{"bazi": 1, "zodiac": 2}\')')
     while conn.execute(
         "SELECT (pgtandem._copy_next('dimensions', 100, 'skip')).outcome <> 'none'"
     ).fetchone() == (True,):
