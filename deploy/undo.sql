@@ -144,6 +144,34 @@ COMMENT ON FUNCTION pgtandem._references(regclass) IS
     'A condition over a row t of a table, and the row b that it is to become ($1 as text; NULL: it '
     'is to go): a foreign key would delete or change others with it. NULL: there is no such key.';
 
+CREATE FUNCTION pgtandem._require_references(p_target regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hidden text := (
+        SELECT string_agg(DISTINCT k.conrelid::regclass::text, ', ')
+        FROM pg_constraint AS k
+        WHERE k.contype = 'f' AND k.conparentid = 0
+          AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+          AND k.confrelid IN (SELECT pgtandem._relations(p_target))
+          AND (row_security_active(k.conrelid) OR NOT has_table_privilege(k.conrelid, 'SELECT')));
+BEGIN
+    IF v_hidden IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" cannot see which rows of % refer to %', current_user, v_hidden,
+            p_target
+            USING ERRCODE = 'TD067',
+                  DETAIL = 'A foreign key would delete or change them with what is undone.',
+                  HINT = format('GRANT SELECT ON %s TO %I; where row level security hides rows, '
+                                'undo as a role with BYPASSRLS, or as the owner of the table.',
+                                v_hidden, current_user);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._require_references(regclass) IS
+    'Raises TD067 where rows may be hidden that a foreign key would delete or change with those of '
+    'a table.';
+
 CREATE FUNCTION pgtandem._adopt(p_others text[], p_row anyelement, p_was xid, p_is xid)
 RETURNS void
 LANGUAGE plpgsql
@@ -190,6 +218,22 @@ $$;
 COMMENT ON FUNCTION pgtandem.pre_image_size(text) IS
     'Bytes that the pre-images of a mapping take; NULL where it stores none.';
 
+CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_count bigint := 0;
+BEGIN
+    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
+    END IF;
+    RETURN v_count;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._undo_to_go(text) IS
+    'How many pre-images a mapping has. Reads them all.';
+
 CREATE FUNCTION pgtandem._free_pre_images(p_images regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -235,6 +279,25 @@ $$;
 COMMENT ON FUNCTION pgtandem._close_undo(text) IS
     'Drops the table of pre-images of a mapping, and says so where it holds any.';
 
+CREATE FUNCTION pgtandem._undo_alone(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_others text := (SELECT string_agg(pid::text, ', ') FROM pgtandem.worker_status
+                      WHERE mapping = p_mapping AND pid <> pg_backend_pid());
+BEGIN
+    IF v_others IS NOT NULL THEN
+        RAISE EXCEPTION 'a backfill or an undo of mapping "%" is at work', p_mapping
+            USING ERRCODE = 'TD060',
+                  DETAIL = format('Its process id: %s.', v_others),
+                  HINT = 'Stop it, or wait for its end, and undo then. What is undone stays so.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._undo_alone(text) IS
+    'Raises TD060 where another session copies or undoes a mapping.';
+
 CREATE FUNCTION pgtandem.drop_pre_images(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -245,6 +308,7 @@ DECLARE
     v_bytes  bigint := 0;
 BEGIN
     IF v_images IS NOT NULL THEN
+        PERFORM pgtandem._undo_alone(p_mapping);
         PERFORM pgtandem.lock_tables(ARRAY[v_images], 'ACCESS EXCLUSIVE');
         v_bytes := pg_total_relation_size(v_images);
         EXECUTE format('TRUNCATE %s', v_images);
@@ -257,6 +321,6 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.drop_pre_images(text) IS
     'Drops all pre-images of a mapping, so that what was written until now stays; returns the '
-    'bytes that are freed. TD001, TD004.';
+    'bytes that are freed. TD001, TD004, TD060 while a backfill or an undo is at work.';
 
 COMMIT;

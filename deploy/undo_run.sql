@@ -72,6 +72,7 @@ BEGIN
           AND EXISTS (SELECT FROM %s WHERE layout = l.id)
         $lost$, v_images)
     INTO v_lost USING p_mapping, pgtandem._columns_of(v_mapping.target);
+    PERFORM pgtandem._require_references(v_mapping.target);
     IF v_lost IS NOT NULL THEN
         RAISE EXCEPTION 'columns of % are gone or have another type since', v_mapping.target
             USING ERRCODE = 'TD063',
@@ -84,26 +85,7 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem._undo_check(text) IS
     'Raises TD001, TD061 where a mapping is in another phase, TD062 where nothing is recorded, '
-    'TD063 where columns have gone since.';
-
-CREATE FUNCTION pgtandem._undo_alone(p_mapping text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_others text := (SELECT string_agg(pid::text, ', ') FROM pgtandem.worker_status
-                      WHERE mapping = p_mapping AND pid <> pg_backend_pid());
-BEGIN
-    IF v_others IS NOT NULL THEN
-        RAISE EXCEPTION 'a backfill or an undo of mapping "%" is at work', p_mapping
-            USING ERRCODE = 'TD060',
-                  DETAIL = format('Its process id: %s.', v_others),
-                  HINT = 'Stop it, or wait for its end, and undo then. What is undone stays so.';
-    END IF;
-END;
-$$;
-COMMENT ON FUNCTION pgtandem._undo_alone(text) IS
-    'Raises TD060 where another session copies or undoes a mapping.';
+    'TD063 where columns have gone since, TD067 where rows that refer to it are hidden.';
 
 CREATE FUNCTION pgtandem.undo_rows(p_mapping text, p_force_changed boolean DEFAULT false)
 RETURNS TABLE (key jsonb, action text, reason text, sqlstate text, message text)
@@ -144,22 +126,6 @@ COMMENT ON FUNCTION pgtandem.undo_preview(text, boolean) IS
     'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes '
     'nothing.';
 
-CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_count bigint := 0;
-BEGIN
-    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
-    END IF;
-    RETURN v_count;
-END;
-$$;
-COMMENT ON FUNCTION pgtandem._undo_to_go(text) IS
-    'How many pre-images a mapping has. Reads them all.';
-
 CREATE FUNCTION pgtandem._undo_keys(p_mapping text, p_step pgtandem.undo_step)
 RETURNS TABLE (id bigint, key jsonb)
 LANGUAGE plpgsql
@@ -184,8 +150,12 @@ $$;
 COMMENT ON FUNCTION pgtandem._undo_keys(text, pgtandem.undo_step) IS
     'The next 100 keys, the last written first, so that rows go before those that they refer to.';
 
-CREATE FUNCTION pgtandem._undo_batch(p_mapping text, p_force boolean, p_step pgtandem.undo_step)
-RETURNS pgtandem.undo_step
+CREATE FUNCTION pgtandem._undo_batch(
+    p_mapping  text,
+    p_force    boolean,
+    p_step     pgtandem.undo_step,
+    p_together boolean
+) RETURNS pgtandem.undo_step
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -213,7 +183,12 @@ BEGIN
     PERFORM pgtandem.lock_tables(ARRAY[v_target], 'ACCESS SHARE', 5);
     v_columns := pgtandem._columns_now(v_target);
     v_deadline := clock_timestamp() + interval '0.2 seconds';
-    SET CONSTRAINTS ALL IMMEDIATE;  -- what is deferred to the commit would fail for all of them
+    -- A key that fails is to fail by itself, not the commit of all. But some only go together.
+    IF p_together THEN
+        SET CONSTRAINTS ALL DEFERRED;
+    ELSE
+        SET CONSTRAINTS ALL IMMEDIATE;
+    END IF;
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
     PERFORM pgtandem._record(p_mapping, 'ours');
@@ -230,6 +205,12 @@ BEGIN
             EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4, $5)',
                            'pgtandem_' || p_mapping)
             INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references, v_others;
+            IF v_action = 'leave' AND p_step.last > 1 THEN
+                -- But not as a trigger has made it since, because of this undo.
+                EXECUTE format('SELECT FROM %I.undo_key($1, true, false, $2, NULL, $3, $4)',
+                               'pgtandem_' || p_mapping)
+                USING v_key.key, v_columns, v_others, p_step.last;
+            END IF;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
             IF v_reason = 'referenced' THEN
                 v_sqlstate := '23503';
@@ -252,13 +233,15 @@ BEGIN
         END IF;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
+    SET CONSTRAINTS ALL IMMEDIATE;
     PERFORM pgtandem._record(p_mapping, '');
     RETURN p_step;
 END;
 $$;
-COMMENT ON FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step) IS
+COMMENT ON FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step, boolean) IS
     'Undoes up to 100 keys, for 0.2 seconds. A key that fails keeps its pre-images, with the '
-    'error. done: there were none. TD004, TD060, TD061 to TD063.';
+    'error. p_together: what may be deferred is checked at the end, for all, and raises. done: '
+    'there were none. TD004, TD060, TD061 to TD063.';
 
 CREATE FUNCTION pgtandem._undo_start(p_mapping text) RETURNS pgtandem.undo_step
 LANGUAGE plpgsql
@@ -301,11 +284,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_first bigint;
+    v_step  pgtandem.undo_step;
 BEGIN
     -- The pre-images go with the rows, so a crash that loses the commit loses both.
     PERFORM set_config('synchronous_commit', 'off', true);
     p_step.wait := 0;
-    p_step := pgtandem._undo_batch(p_mapping, p_force, p_step);
+    IF p_step.again THEN
+        BEGIN
+            v_step := pgtandem._undo_batch(p_mapping, p_force, p_step, true);
+        EXCEPTION
+            WHEN OTHERS THEN
+                NULL;  -- then each by itself
+        END;
+    END IF;
+    p_step := coalesce(v_step, pgtandem._undo_batch(p_mapping, p_force, p_step, false));
     IF NOT p_step.done THEN
         RETURN p_step;
     END IF;
@@ -318,15 +310,23 @@ BEGIN
         p_step.first := v_first;
         p_step.below := v_first;
         p_step.again := false;
-    ELSIF p_step.undone > p_step.before AND p_step.failed > 0
-          OR p_step.busy > 0 AND p_step.tries < 5 THEN
+        RETURN p_step;
+    ELSIF v_first > p_step.first THEN
+        EXECUTE format('UPDATE %I.pre_image SET sqlstate = $1, message = $2 WHERE id >= $3',
+                       'pgtandem_' || p_mapping)
+        USING 'TD010', 'a trigger of the target writes it again each time', p_step.first;
+    END IF;
+    IF p_step.failed > 0 AND (p_step.undone > p_step.before OR p_step.last > 1 OR NOT p_step.again)
+       OR p_step.busy > 0 AND p_step.tries < 5 THEN
         -- Rows that referred to them may be gone by now, or those who held them.
         p_step.done := false;
-        p_step.again := true;
         p_step.tries := CASE WHEN p_step.undone > p_step.before THEN 0 ELSE p_step.tries + 1 END;
+        p_step.echoes := CASE WHEN p_step.undone > p_step.before THEN 0 ELSE p_step.echoes END;
+        p_step.again := true;
         p_step.wait := 0.1 * 2 ^ p_step.tries;
         p_step.before := p_step.undone;
         p_step.last := 1;
+        p_step.first := greatest(p_step.first, v_first);
         p_step.below := p_step.first;
         p_step.failed := 0;
         p_step.busy := 0;

@@ -10,6 +10,9 @@ SELECT to_regclass('pgtandem.layout') IS NULL AS done \gset
 BEGIN;
 
 DROP FUNCTION pgtandem.drop_pre_images(text);
+DROP FUNCTION pgtandem._require_references(regclass);
+DROP FUNCTION pgtandem._undo_to_go(text);
+DROP FUNCTION pgtandem._undo_alone(text);
 DROP FUNCTION pgtandem._close_undo(text);
 DROP FUNCTION pgtandem._free_pre_images(regclass);
 DROP FUNCTION pgtandem.pre_image_size(text);

@@ -57,7 +57,7 @@ UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'gear';
 -- undo_rows, undo_preview, _undo_to_go, _undo_keys
 CREATE FUNCTION pgtandem_gear.undo_key(
     p_key jsonb, p_write boolean, p_force boolean, p_columns jsonb, p_references text,
-    p_others text[] DEFAULT NULL,
+    p_others text[] DEFAULT NULL, p_from bigint DEFAULT 1,
     OUT action text, OUT reason text
 )
 LANGUAGE plpgsql
@@ -95,7 +95,8 @@ SELECT results_eq(
 
 -- _undo_batch
 CREATE TEMP TABLE step AS
-SELECT * FROM pgtandem._undo_batch('gear', false, (10, 1, 10, false, 0, 0, 0, 0, 0, 0, 0, false));
+SELECT * FROM pgtandem._undo_batch('gear', false, (10, 1, 10, false, 0, 0, 0, 0, 0, 0, 0, false),
+                                    false);
 SELECT results_eq(
     $$ SELECT below, undone, failed, busy, done FROM step $$,
     $$ VALUES (3::bigint, 2::bigint, 1::bigint, 1::bigint, false) $$,

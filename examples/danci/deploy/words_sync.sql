@@ -262,6 +262,7 @@ COMMENT ON COLUMN pgtandem_words.pre_image.message IS 'The same in words.';
 CREATE OR REPLACE FUNCTION pgtandem_words.record_pre_image() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -317,6 +318,7 @@ COMMENT ON FUNCTION pgtandem_words.record_pre_image() IS
 CREATE OR REPLACE FUNCTION pgtandem_words.restore() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -372,6 +374,7 @@ CREATE OR REPLACE FUNCTION pgtandem_words.row_of(
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -417,21 +420,24 @@ AS $order_of$
     ), placed AS (
         SELECT l.id, l.place, min(l.id) OVER (PARTITION BY l.chain) AS first FROM linked AS l
     )
-    SELECT array_agg(p.id ORDER BY p.first, p.place, p.id) FROM placed AS p;
+    SELECT CASE WHEN NOT (SELECT bool_and(a.as_stored) FROM (
+                    SELECT o.before_xmin IS NOT DISTINCT FROM lag(o.after_xmin) OVER w
+                           AND o.before_ctid IS NOT DISTINCT FROM lag(o.after_ctid) OVER w
+                           OR row_number() OVER w = 1 AS as_stored
+                    FROM own AS o WINDOW w AS (ORDER BY o.id)) AS a)
+                THEN (SELECT array_agg(p.id ORDER BY p.first, p.place, p.id) FROM placed AS p) END;
 $order_of$;
 REVOKE ALL ON FUNCTION pgtandem_words.order_of(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_words.order_of(jsonb) IS
-    'The ids of the pre-images of a key in the order of its writes.';
+    'The ids of the pre-images of a key in the order of its writes; NULL: that of the ids.';
 
 CREATE OR REPLACE FUNCTION pgtandem_words.disown(p_key jsonb) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $disown$
-BEGIN
     UPDATE pgtandem_words.pre_image AS p
     SET after = ''
-    WHERE p.key = p_key AND p.after <> '';
-END;
+    WHERE p.key = p_key AND p.after IS DISTINCT FROM '';
 $disown$;
 REVOKE ALL ON FUNCTION pgtandem_words.disown(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_words.disown(jsonb) IS
@@ -460,6 +466,7 @@ CREATE OR REPLACE FUNCTION pgtandem_words.undo_key(
     p_columns    jsonb,
     p_references text,
     p_others     text[] DEFAULT NULL,
+    p_from       bigint DEFAULT 1,
     OUT action   text,
     OUT reason   text
 )
@@ -479,16 +486,22 @@ DECLARE
     v_broken  boolean := false;
     v_nothing boolean;
     v_there   boolean;
+    v_then    danci.word_learning_states;
+    v_order   bigint[];
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
+    IF (SELECT count(*) > 1 FROM (SELECT FROM pgtandem_words.pre_image AS p
+                                  WHERE p.key = p_key LIMIT 2) AS c) THEN
+        v_order := pgtandem_words.order_of(p_key);
+    END IF;
     -- The condition is made of quoted names by pgtandem._references.
     FOR v_image IN
         SELECT p.*, l.columns
         FROM pgtandem_words.pre_image AS p
         JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.key = p_key
-        ORDER BY CASE WHEN count(*) OVER () > 1
-                      THEN array_position(pgtandem_words.order_of(p_key), p.id) END
+        LEFT JOIN unnest(v_order) WITH ORDINALITY AS o (id, place) ON o.id = p.id
+        WHERE p.key = p_key AND p.id >= p_from
+        ORDER BY o.place, p.id
     LOOP
         IF v_columns IS NULL THEN
             v_first := v_image;
@@ -552,16 +565,26 @@ v_key1, v_key2;
     END IF;
     IF action <> 'none' THEN
         PERFORM set_config('pgtandem_words.undo', v_first.id::text, true);
+        -- What the mapping writes, so that triggers see it change; restore() has the last word on
+        -- all.
+        v_then := pgtandem._overlay(v_first.before, v_first.columns, v_row,
+                                    pgtandem._columns_of('danci.word_learning_states'::regclass))::danci.word_learning_states;
         IF action = 'delete' THEN
             DELETE FROM danci.word_learning_states AS t WHERE t.user_id = v_key1
                 AND t.word_id = v_key2;
         ELSIF action = 'restore' THEN
-            UPDATE danci.word_learning_states AS t SET mastery_level = t.mastery_level
-                WHERE t.user_id = v_key1 AND t.word_id = v_key2;
+            UPDATE danci.word_learning_states AS t
+            SET mastery_level = v_then.mastery_level, review_count = v_then.review_count,
+                interval_days = v_then.interval_days, last_review_date = v_then.last_review_date,
+                next_review_date = v_then.next_review_date
+            WHERE t.user_id = v_key1 AND t.word_id = v_key2;
         ELSE
-            INSERT INTO danci.word_learning_states (user_id, word_id)
+            INSERT INTO danci.word_learning_states (user_id, word_id, mastery_level, review_count,
+                                                    interval_days, last_review_date,
+                                                    next_review_date)
             OVERRIDING SYSTEM VALUE
-            VALUES (v_key1, v_key2);
+            VALUES (v_then.user_id, v_then.word_id, v_then.mastery_level, v_then.review_count,
+                    v_then.interval_days, v_then.last_review_date, v_then.next_review_date);
         END IF;
         PERFORM set_config('pgtandem_words.undo', '', true);
         SELECT r.fields INTO v_row FROM pgtandem_words.row_of(p_key) AS r;
@@ -580,12 +603,12 @@ v_key1, v_key2;
             FROM danci.word_learning_states AS t WHERE t.user_id = v_key1 AND t.word_id = v_key2;
         END IF;
     END IF;
-    DELETE FROM pgtandem_words.pre_image AS p WHERE p.key = p_key;
+    DELETE FROM pgtandem_words.pre_image AS p WHERE p.key = p_key AND p.id >= p_from;
 END;
 $undo$;
-REVOKE ALL ON FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text,
-                                               text[]) FROM PUBLIC;
-COMMENT ON FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[]) IS
+REVOKE ALL ON FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[],
+                                               bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[], bigint) IS
     'Undoes what was recorded of a key, or says what it would do: restore, delete, insert, none '
     '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
     'marks the write as ours.';

@@ -52,7 +52,7 @@ END;
 $leaves$;
 DROP TRIGGER "~pgtandem_profiles_restore" ON danci.user_learning_profiles;
 DROP TRIGGER "!pgtandem_profiles_pre_image" ON danci.user_learning_profiles;
-DROP FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
+DROP FUNCTION pgtandem_profiles.undo_key(jsonb, boolean, boolean, jsonb, text, text[], bigint);
 DROP FUNCTION pgtandem_profiles.adopt(danci.user_learning_profiles, xid, xid);
 DROP FUNCTION pgtandem_profiles.disown(jsonb);
 DROP FUNCTION pgtandem_profiles.order_of(jsonb);

@@ -34,7 +34,7 @@ DROP TRIGGER "~pgtandem_reviews_keep" ON danci.word_learning_states;
 DROP FUNCTION pgtandem_reviews.keep();
 DROP TRIGGER "~pgtandem_reviews_restore" ON danci.word_learning_states;
 DROP TRIGGER "!pgtandem_reviews_pre_image" ON danci.word_learning_states;
-DROP FUNCTION pgtandem_reviews.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
+DROP FUNCTION pgtandem_reviews.undo_key(jsonb, boolean, boolean, jsonb, text, text[], bigint);
 DROP FUNCTION pgtandem_reviews.adopt(danci.word_learning_states, xid, xid);
 DROP FUNCTION pgtandem_reviews.disown(jsonb);
 DROP FUNCTION pgtandem_reviews.order_of(jsonb);

@@ -53,7 +53,7 @@ END;
 $leaves$;
 DROP TRIGGER "~pgtandem_words_restore" ON danci.word_learning_states;
 DROP TRIGGER "!pgtandem_words_pre_image" ON danci.word_learning_states;
-DROP FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
+DROP FUNCTION pgtandem_words.undo_key(jsonb, boolean, boolean, jsonb, text, text[], bigint);
 DROP FUNCTION pgtandem_words.adopt(danci.word_learning_states, xid, xid);
 DROP FUNCTION pgtandem_words.disown(jsonb);
 DROP FUNCTION pgtandem_words.order_of(jsonb);

@@ -57,7 +57,7 @@ $leaves$;
 DROP FUNCTION pgtandem_journey.keep();
 DROP TRIGGER "~pgtandem_journey_restore" ON vibelife.vibe_users;
 DROP TRIGGER "!pgtandem_journey_pre_image" ON vibelife.vibe_users;
-DROP FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[]);
+DROP FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[], bigint);
 DROP FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid);
 DROP FUNCTION pgtandem_journey.disown(jsonb);
 DROP FUNCTION pgtandem_journey.order_of(jsonb);
