@@ -101,7 +101,7 @@ def test_every_type_comes_back_as_it_was(odd, conn):
     conn.execute(
         "SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard'; SET TimeZone = 'Asia/Kabul'"
     )
-    conn.execute("SET extra_float_digits = -3; SET bytea_output = 'escape'")
+    conn.execute("SET array_nulls = off; SET extra_float_digits = -3; SET bytea_output = 'escape'")
     assert preview(conn, "odd") == {"restore": 3, "delete": 37}
     undo(conn)
     conn.execute("RESET ALL")

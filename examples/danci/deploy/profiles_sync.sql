@@ -211,6 +211,7 @@ CREATE TABLE pgtandem_profiles.pre_image (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key         jsonb NOT NULL,
     layout      integer NOT NULL,
+    xact        xid8 NOT NULL DEFAULT pg_current_xact_id(),
     before_xmin xid,
     after_xmin  xid,
     before_ctid tid,
@@ -229,10 +230,11 @@ COMMENT ON COLUMN pgtandem_profiles.pre_image.id IS
     'fired them.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.key IS 'JSON array of the key columns.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
+COMMENT ON COLUMN pgtandem_profiles.pre_image.xact IS 'The transaction that wrote it.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.before_xmin
     IS 'The transaction that had written the row before.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.after_xmin
-    IS 'The transaction that wrote the row after: this one.';
+    IS 'The same, or a subtransaction of it, as the row after has it.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.before_ctid IS 'Where the row before was.';
 COMMENT ON COLUMN pgtandem_profiles.pre_image.after_ctid
     IS 'Where the row after is, until something moves it.';
@@ -392,24 +394,30 @@ AS $order_of$
     WITH RECURSIVE own AS MATERIALIZED (
         SELECT * FROM pgtandem_profiles.pre_image WHERE key = p_key
     ), linked AS (
-        SELECT o.*, o.id AS chain, 1 AS place FROM own AS o
+        SELECT o.*, o.id AS chain, 1 AS place, min(o.id) OVER (PARTITION BY o.xact) AS since,
+               o.before IS NULL AS anew
+        FROM own AS o
         WHERE NOT EXISTS (SELECT FROM own AS b
                           WHERE b.layout = o.layout
                             AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid)
         UNION ALL
-        SELECT o.*, b.chain, b.place + 1
+        SELECT o.*, b.chain, b.place + 1, b.since, b.anew
         FROM linked AS b
         JOIN own AS o ON b.layout = o.layout
                      AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid
     ), placed AS (
-        SELECT l.id, l.place, min(l.id) OVER (PARTITION BY l.chain) AS first FROM linked AS l
+        -- Of one transaction, what takes the row away that was there comes before what makes
+        -- another.
+        SELECT l.id, l.place, l.since, l.anew, min(l.id) OVER (PARTITION BY l.chain) AS first
+        FROM linked AS l
     )
     SELECT CASE WHEN NOT (SELECT bool_and(a.as_stored) FROM (
                     SELECT o.before_xmin IS NOT DISTINCT FROM lag(o.after_xmin) OVER w
                            AND o.before_ctid IS NOT DISTINCT FROM lag(o.after_ctid) OVER w
                            OR row_number() OVER w = 1 AS as_stored
                     FROM own AS o WINDOW w AS (ORDER BY o.id)) AS a)
-                THEN (SELECT array_agg(p.id ORDER BY p.first, p.place, p.id) FROM placed AS p) END;
+                THEN (SELECT array_agg(p.id ORDER BY p.since, p.anew, p.first, p.place,
+                                       p.id) FROM placed AS p) END;
 $order_of$;
 REVOKE ALL ON FUNCTION pgtandem_profiles.order_of(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_profiles.order_of(jsonb) IS
