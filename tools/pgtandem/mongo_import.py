@@ -39,6 +39,10 @@ class StoppedError(Exception):
     """Another session has failed; this one has nothing to say."""
 
 
+class AskError(Exception):
+    """PostgreSQL has to spell an _id."""
+
+
 class AgainError(Exception):
     """A chunk has to be written again, as another one was in its way."""
 
@@ -311,20 +315,26 @@ class Import:
         self.reasons.setdefault(bad.reason, first)["documents"] += 1
 
     def _put_chunk(self, session: Connection, chunk: Chunk) -> Result:
-        result = Result(bad=[*chunk.bad])
-        ids = chunk.ids
-        if self.number is not None and self._fresh and ids and b"" not in ids:
+        if self.number is not None and self._fresh:
             try:
                 with session.transaction(), session.cursor() as cursor:
                     with cursor.copy(self._queries["direct"]) as copy:
                         start = b"%d\x02" % self.number
-                        rows = [b"%s\x02%s" % row for row in zip(ids, chunk.lines, strict=True)]
-                        copy.write(start + (b"\n" + start).join(rows))
+                        for piece in chunk.pieces:  # PostgreSQL reads one while we check the next
+                            ids, texts = piece.rows
+                            if b"" in ids:
+                                raise AskError
+                            rows = [b"%s\x02%s\n" % row for row in zip(ids, texts, strict=True)]
+                            copy.write(start + start.join(rows) if rows else b"")
+                    result = Result(bad=chunk.bad)
                     result.add(inserted=cursor.rowcount)
                 return result
+            except AskError:
+                pass
             except psycopg.Error as error:
                 if not _is_documents_fault(error):
                     raise
+        result = Result(bad=chunk.bad)
         if chunk.documents:
             self._put(session, chunk.documents, result)
         result.bad.sort(key=lambda each: each.position)
