@@ -32,7 +32,7 @@ from pgtandem import mongo_documents as documents
 from pgtandem.errors import PgtandemError
 from pgtandem.mongo_documents import Bad, Document, UnfitError
 
-BLOCK = 2 * 2**20  # bytes that are read at once, and about what one transaction writes
+BLOCK = 4 * 2**20  # bytes that are read at once, and about what one transaction writes
 KEPT = 2**20  # bytes that are kept of what is no document and has no end
 PIECE = 2**15  # bytes that are checked at once: their values fit into a processor's cache
 HEAD = 4096  # bytes by which a format is told

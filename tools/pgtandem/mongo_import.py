@@ -10,9 +10,10 @@ import gc
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -27,6 +28,9 @@ from pgtandem.sessions import Connection
 TRIES = 60  # of a chunk that is the next one, when others hold its rows; each waits a second
 # By these PostgreSQL says that it is the document, or what a trigger makes of it.
 DOCUMENTS_FAULT = ("21", "22", "23", "54", "P0", "TD")
+# What COPY sends in its binary format, in which PostgreSQL need not look for the end of each line.
+COPY_BEGIN, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+THREE, INTEGER, BIGINT, NULL = b"\0\3", b"\0\0\0\4", b"\0\0\0\10", b"\xff\xff\xff\xff"
 WAITED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 REASONS = {
     "22P05": mongo_documents.NUL_CHARACTER,
@@ -319,13 +323,14 @@ class Import:
             try:
                 with session.transaction(), session.cursor() as cursor:
                     with cursor.copy(self._queries["direct"]) as copy:
-                        start = b"%d\x02" % self.number
+                        copy.write(COPY_BEGIN)
+                        number = repeat(THREE + BIGINT + self.number.to_bytes(8))
                         for piece in chunk.pieces:  # PostgreSQL reads one while we check the next
                             ids, texts = piece.rows
                             if b"" in ids:
                                 raise AskError
-                            rows = [b"%s\x02%s\n" % row for row in zip(ids, texts, strict=True)]
-                            copy.write(start + start.join(rows) if rows else b"")
+                            copy.write(_rows(number, ids, texts))
+                        copy.write(COPY_END)
                     result = Result(bad=chunk.bad)
                     result.add(inserted=cursor.rowcount)
                 return result
@@ -363,8 +368,9 @@ class Import:
         session.execute(db.load_query("import_clear"))
         with session.cursor() as cursor:
             with cursor.copy(db.load_query("import_copy")) as copy:
-                rows = [b"%d\x02%s\x02%s" % (n, each.id, each.text) for n, each in enumerate(some)]
-                copy.write(b"\n".join(rows))
+                places = [THREE + INTEGER + n.to_bytes(4) for n in range(len(some))]
+                rows = _rows(places, [each.id for each in some], [each.text for each in some])
+                copy.write(COPY_BEGIN + rows + COPY_END)
             cursor.execute(self._queries["repeated"], self._import)
             repeated = cursor.fetchall()
             if self.number is None or not self._fresh:
@@ -380,6 +386,19 @@ class Import:
         counts["repeated"] = sum(row["is_same"] for row in repeated)
         bad = [_duplicate(some[row["n"]], row["_id"]) for row in repeated if not row["is_same"]]
         return counts, bad
+
+
+def _rows(
+    firsts: Iterable[bytes], ids: Sequence[bytes], texts: Sequence[bytes]
+) -> bytes:  # fmt: skip
+    """Rows for COPY: a first field, an _id, NULL where it is empty, and a document."""
+    return b"".join(
+        [
+            b"%s%s%s%s\x01%s"
+            % (first, len(_id).to_bytes(4) if _id else NULL, _id, (len(text) + 1).to_bytes(4), text)
+            for first, _id, text in zip(firsts, ids, texts, strict=False)
+        ]
+    )
 
 
 def _is_documents_fault(error: psycopg.Error) -> bool:
