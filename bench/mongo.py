@@ -94,7 +94,8 @@ class Contest:
         began = time.monotonic()
         said = self.world.run(
             [sys.executable, "-m", "pgtandem", "import", "mongo", self.file(count), "--json",
-             "--into", "staging.subtasks", "--jobs", str(jobs)],
+             "--dsn", self.world.server.dsn(DATABASE), "--into", "staging.subtasks",
+             "--jobs", str(jobs)],
             DATABASE,
         )  # fmt: skip
         seconds = time.monotonic() - began
@@ -140,6 +141,18 @@ def _contestants(contest: Contest, counts: tuple[int, int]) -> dict[str, Callabl
     return found
 
 
+def _per_document(figures: Figures) -> Figures:
+    """Processor time of one document, where contestants have different numbers of them."""
+
+    def count(name: str) -> int:
+        return SCRIPTED if name == BY_SCRIPT else int(name.partition(":")[0].replace(",", ""))
+
+    return {
+        name: [replace(each, cost=each.cost / count(name)) for each in some]
+        for name, some in figures.items()
+    }
+
+
 def _reported(contest: Contest, figures: Figures, names: list[str]) -> Figures:
     """What the import says of itself, without the round that is dropped."""
     return {
@@ -167,7 +180,8 @@ def run(world: World, rounds: int) -> Section:
         def reset() -> None:
             world.psql(HERE / "reset_mongo.sql", DATABASE)
 
-        found = interleave(_contestants(contest, (few, many)), rounds, reset)
+        figures = interleave(_contestants(contest, (few, many)), rounds, reset)
+        found = _per_document(figures)
         for count in (few, many):
             of = f"{count:,} documents"
             for where, jobs in ((", one core", 1), ("", 1), ("", 2)):
@@ -182,17 +196,14 @@ def run(world: World, rounds: int) -> Section:
             what = f"{of}, 1 job: {BY_SCRIPT}"
             section.ratios.append(compare(what, found, ours, BY_SCRIPT, "/s", SCRIPT_AIM))
         for jobs in (1, 2):
-            names = [f"{many:,}: {jobs}", f"{few:,}: {jobs}"]
-            said = _reported(contest, found, names)
+            more, less = f"{many:,}: {jobs}", f"{few:,}: {jobs}"
+            said = _reported(contest, found, [more, less])
             what = f"{many:,} documents, {jobs} job{'s' if jobs > 1 else ''}: {few:,}"
-            section.ratios.append(compare(what, said, *names, "/s", RATE_AIM))
+            section.ratios.append(compare(what, said, more, less, "/s", RATE_AIM))
         reset()
         start = 100 / contest.imported(100, 1)
-        section.notes.append(
-            NOTE.format(
-                bytes=contest.file(many).stat().st_size / many, start=start,
-                cores=os.cpu_count(), scripted=SCRIPTED,
-            )  # fmt: skip
-        )
+        size = contest.file(many).stat().st_size / many
+        note = NOTE.format(bytes=size, start=start, cores=os.cpu_count(), scripted=SCRIPTED)
+        section.notes.append(note)
     world.drop(DATABASE)
     return section

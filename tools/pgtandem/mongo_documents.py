@@ -125,17 +125,18 @@ def _is_suspect(data: bytes) -> bool:
     return any(suspect.search(data) for suspect in SUSPECTS)
 
 
-def ids_of(lines: list[bytes]) -> list[bytes] | None:
+def ids_of(data: bytes, lines: list[bytes]) -> list[bytes] | None:
     """The _ids of some lines, each a document that goes in as it is.
 
     Args:
-        lines: as they are in the file, without their ends.
+        data: the lines as they are in the file, without the last line end.
+        lines: the same, split.
 
     Returns:
         Each _id as in Document; None where some line needs a look of its own. A line that is no
         JSON may go unnoticed where its neighbours make up for it; PostgreSQL notices.
     """
-    joined = b"[%s]" % b",".join(lines)
+    joined = b"[%s]" % data.replace(b"\n", b",")
     if len(joined) > MAX_BSON or _is_suspect(joined):
         return None
     try:

@@ -17,7 +17,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -52,22 +52,27 @@ class Piece:
     """Documents that follow each other. Those of lines are looked at when they are asked for.
 
     Attributes:
-        look: finds the good and the bad ones; is given `ids`.
-        lines: their lines, where each document is one.
+        look: finds the good and the bad ones; is given `lines` and `ids`.
+        data: their lines, without the last line end, where each document is one.
     """
 
-    look: Callable[[list[bytes] | None], Found]
-    lines: list[bytes] = field(default_factory=list)
+    look: Callable[[list[bytes], list[bytes] | None], Found]
+    data: bytes = b""
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The same, split."""
+        return self.data.split(b"\n")
 
     @cached_property
     def ids(self) -> list[bytes] | None:
         """The _ids of `lines`, as in Document; None where they do not go in as they are."""
-        return documents.ids_of(self.lines) if self.lines else None
+        return documents.ids_of(self.data, self.lines) if self.data else None
 
     @cached_property
     def found(self) -> Found:
         """The good and the bad ones, each with its place."""
-        return self.look(self.ids)
+        return self.look(self.lines, self.ids)
 
     @property
     def rows(self) -> tuple[Sequence[bytes], Sequence[bytes]]:
@@ -335,16 +340,10 @@ class Reader:
 
     def _block_of_lines(self, number: int, file: File, block: bytes) -> Chunk:
         """A chunk of whole lines; only the last one of the file may lack its end."""
-        first_line, first_position = file.line + 1, file.position
-        self._take(file, block, block.count(b"\n") + (not block.endswith(b"\n")))
-        text = block.removesuffix(b"\n")
-        if first_position == 0 and text.startswith(BOM):
-            text = text[len(BOM) :]
-            first_position = len(BOM)
-        is_whole = block.endswith(b"\n")
-        return self._chunk(
-            number, file, _pieces(text.split(b"\n"), first_line, first_position, is_whole)
-        )
+        start = len(BOM) if file.position == 0 and block.startswith(BOM) else 0
+        pieces, lines = _pieces(block, start, file.line + 1, file.position)
+        self._take(file, block, lines)
+        return self._chunk(number, file, pieces)
 
     def _bson(self, number: int, file: File) -> Iterator[Chunk]:
         good: list[Document] = []
@@ -534,23 +533,31 @@ def _sort(
 
 def _piece(good: list[Document], bad: list[Bad]) -> list[Piece]:
     """What was looked at."""
-    return [Piece(lambda _: (good, bad))]
+    return [Piece(lambda *_: (good, bad))]
 
 
-def _pieces(lines: list[bytes], line: int, position: int, is_whole: bool) -> list[Piece]:
-    """Lines in pieces of about PIECE bytes; `is_whole` says whether the last one has an end."""
-    pieces = []
-    step = 1 + PIECE * len(lines) // (1 + sum(map(len, lines)))
-    for start in range(0, len(lines), step):
-        some = lines[start : start + step]
-        look = partial(_look, some, line + start, position, is_whole or start + step < len(lines))
-        pieces.append(Piece(look, some))
-        position += sum(map(len, some)) + len(some)
-    return pieces
+def _pieces(block: bytes, start: int, line: int, position: int) -> tuple[list[Piece], int]:
+    """Lines in pieces of about PIECE bytes, and how many lines they are.
+
+    Args:
+        block: the lines; only the last one of a file may lack its end.
+        start: where the first one begins.
+        line: its number.
+        position: of the block in the file.
+    """
+    pieces, first = [], line
+    while start < len(block):
+        end = block.find(b"\n", start + PIECE)
+        is_whole = end >= 0 or block.endswith(b"\n")
+        data = block[start:end] if end >= 0 else block[start:].removesuffix(b"\n")
+        pieces.append(Piece(partial(_look, line, position + start, is_whole), data))
+        line += data.count(b"\n") + 1
+        start += len(data) + 1
+    return pieces, line - first
 
 
 def _look(
-    lines: list[bytes], first: int, position: int, is_whole: bool, ids: list[bytes] | None
+    number: int, position: int, is_whole: bool, lines: list[bytes], ids: list[bytes] | None
 ) -> Found:
     """The documents of lines: of those that have `ids` only the place is to be found."""
     good: list[Document] = []
@@ -559,10 +566,10 @@ def _look(
     for n, line in enumerate(lines):
         raw = line.removesuffix(b"\r")
         if ids is not None:
-            good.append(Document(first + n, position, line, ids[n], line))
+            good.append(Document(number + n, position, line, ids[n], line))
         elif raw.strip():
             has_end = is_whole or n < len(lines) - 1
             check = partial(documents.from_line, decoder=decoder, is_whole=has_end)
-            _sort(good, bad, first + n, position, raw, check)
+            _sort(good, bad, number + n, position, raw, check)
         position += len(line) + 1
     return good, bad

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from pgtandem.mongo_files import Chunk, File, Place, Reader
 from pgtandem.sessions import Connection
 
 TRIES = 60  # of a chunk that is the next one, when others hold its rows; each waits a second
+SWITCH = 0.001  # seconds after which a thread that waits for Python's lock gets it
 # By these PostgreSQL says that it is the document, or what a trigger makes of it.
 DOCUMENTS_FAULT = ("21", "22", "23", "54", "P0", "TD")
 # What COPY sends in its binary format, in which PostgreSQL need not look for the end of each line.
@@ -200,7 +202,7 @@ class Import:
 
         Raises what the first chunk that failed raised; those before it are in.
         """
-        with sessions.Team(target, jobs) as team, _without_collector():
+        with sessions.Team(target, jobs) as team, _tuned():
             for session in team.sessions:
                 listen(session)
                 with deployed.engine_errors(session):
@@ -437,12 +439,19 @@ def excerpt(raw: bytes) -> str:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Nothing here makes cycles; looking for them takes twice the time of reading the JSON."""
-    was = gc.isenabled()
+def _tuned() -> Iterator[None]:
+    """Python as this work needs it.
+
+    Nothing here makes cycles; looking for them takes twice the time of reading the JSON. And a
+    session whose socket has room again waits for Python's lock: not for 5 ms, as usual, in which
+    PostgreSQL would have read all there is.
+    """
+    was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(SWITCH)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval)
         if was:
             gc.enable()
