@@ -27,6 +27,13 @@ GENERATOR = ROOT / "examples" / "mongo_tasks" / "generate.py"
 SCRIPTED = 5000  # documents that the plan's script is measured with
 COPY_AIM, SCRIPT_AIM, RATE_AIM = 0.6, 10.0, 0.9
 BY_SCRIPT = "the plan's script"
+LINES = (  # what, ours, theirs, aim; of each number of documents
+    ("1 job, one core: COPY, text", "1, one core", "text, one core", COPY_AIM),
+    ("1 job, one core: COPY, jsonb", "1, one core", "jsonb, one core", None),
+    ("1 job: COPY, text", "1", "text", COPY_AIM),
+    ("2 jobs: COPY, text", "2", "text", COPY_AIM),
+    ("1 job: the plan's script", "1", BY_SCRIPT, SCRIPT_AIM),
+)
 NOTE = (
     "Subtasks of `examples/mongo_tasks`, canonical Extended JSON, {bytes:.0f} bytes each, into an "
     "empty table; documents a second of the whole command, from its start to its end (what it "
@@ -130,7 +137,6 @@ def _contestants(contest: Contest, counts: tuple[int, int]) -> dict[str, Callabl
             name = f"{count:,}: {jobs}"
             found[name] = partial(contest.imported, count, jobs, name)
         found[f"{count:,}: text"] = partial(contest.copied, count, "as_text")
-        found[f"{count:,}: jsonb"] = partial(contest.copied, count, "as_jsonb")
         if hasattr(os, "sched_setaffinity"):
             for name, measure in (
                 ("1", partial(contest.imported, count, 1)),
@@ -183,23 +189,17 @@ def run(world: World, rounds: int) -> Section:
         figures = interleave(_contestants(contest, (few, many)), rounds, reset)
         found = _per_document(figures)
         for count in (few, many):
-            of = f"{count:,} documents"
-            for where, jobs in ((", one core", 1), ("", 1), ("", 2)):
-                ours = f"{count:,}: {jobs}{where}"
-                if ours not in found:
-                    continue
-                for column, aim in (("text", COPY_AIM), ("jsonb", None)):
-                    what = f"{of}, {jobs} job{'s' if jobs > 1 else ''}{where}: COPY, {column}"
-                    theirs = f"{count:,}: {column}{where}"
-                    section.ratios.append(compare(what, found, ours, theirs, "/s", aim))
-            ours = f"{count:,}: 1"
-            what = f"{of}, 1 job: {BY_SCRIPT}"
-            section.ratios.append(compare(what, found, ours, BY_SCRIPT, "/s", SCRIPT_AIM))
+            for what, ours, theirs, aim in LINES:
+                of = f"{count:,}: "
+                one, other = of + ours, theirs if theirs == BY_SCRIPT else of + theirs
+                if one in found:
+                    said = f"{count:,} documents, {what}"
+                    section.ratios.append(compare(said, found, one, other, "/s", aim))
         for jobs in (1, 2):
             more, less = f"{many:,}: {jobs}", f"{few:,}: {jobs}"
-            said = _reported(contest, found, [more, less])
+            reported = _reported(contest, found, [more, less])
             what = f"{many:,} documents, {jobs} job{'s' if jobs > 1 else ''}: {few:,}"
-            section.ratios.append(compare(what, said, more, less, "/s", RATE_AIM))
+            section.ratios.append(compare(what, reported, more, less, "/s", RATE_AIM))
         reset()
         start = 100 / contest.imported(100, 1)
         size = contest.file(many).stat().st_size / many

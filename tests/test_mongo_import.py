@@ -9,6 +9,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from psycopg.types.json import set_json_loads
 
 from command_line import Running, pgtandem, wait_for
 from conftest import fresh_database
-from helpers import OWNER, ROOT
+from helpers import OWNER, ROOT, TIMEOUT
 from pgtandem import mongo_documents, mongo_files, mongo_import
 from pgtandem.cli import cli, run
 
@@ -316,6 +317,38 @@ def test_each_bad_document_is_set_aside_and_the_rest_goes_in(session, load, tabl
         assert found[2].startswith(reason), (raw, found)
         assert found[3] == raw
         assert len(held(session, table)) == len(data) - 1
+
+
+@pytest.mark.parametrize(
+    ("line", "is_plain"),
+    [
+        (b'{"_id":1,"a":[-0.05,-0.5,-1e-7,0.0]}', True),
+        (b'{"_id":1,"a":"-0.0.1 \\\\ \\n"}', False),
+        (b'{"_id":1,"a":"\\\\u0000"}', False),
+        (b'{"_id":1,"a":-0.0}', False),
+        (b'{"_id":1,"a":-0}', False),
+        (b'{"_id":1,"a":1,"a":1}', False),
+        (b'{"_id":1,"a":1.10}', False),
+        (b'{"_id":1,"a":"\xff"}', False),
+        (b'{"_id":1, "a":1}', False),
+        (b'{"a":1}', False),
+        (b'{"_id":1},{"_id":2}', False),
+    ],
+)
+def test_which_lines_need_no_look_of_their_own(line, is_plain):
+    """The others may be as good; they only take longer."""
+    before, after = b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}', '{"_id":"é"}'.encode()
+    some = [before, line, after]
+    ids = [b'{"$oid": "5ca4bbcea2dd94ee58162a68"}', b'{"$numberInt": "1"}', b'"\xc3\xa9"']
+    assert mongo_documents.ids_of(b"\n".join(some), some) == (ids if is_plain else None)
+
+
+def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    data = '{"_id":"é","a":"€ 🦊"}\n'.encode()
+    for _ in range(2):  # by COPY into the table, and beside what is there
+        load(data, table)
+        assert held(session, table) == {'"é"': {"_id": "é", "a": "€ 🦊"}}
 
 
 def test_the_summary_counts_them_by_reason(session, load, table):
@@ -836,6 +869,33 @@ def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_pa
     _out, err = load([path], table, code=None)
     wait_for(lambda: "TD081" not in (answer := load([path], table, code=None))[1] and answer)
     assert len(held(session, table)) == 2500
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from pgtandem.cli import cli
+cli.main(sys.argv[1:], standalone_mode=False)
+print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+
+
+def test_memory_does_not_grow_with_the_file(database, tmp_path):
+    """30 MB are more than is held at once; 70 need no more than these."""
+    filler = "x" * 1000
+    path = tmp_path / "a.json"
+    peaks = []
+    for megabytes in (30, 70):
+        number = next(TABLES)
+        path.write_bytes(lines(*({"_id": n, "a": filler} for n in range(1000 * megabytes))))
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, "import", "mongo", path, "--dsn", database,
+             "--into", f"staging.t{number}", "--jobs", "2"],
+            check=True, capture_output=True, text=True, timeout=TIMEOUT,
+        )  # fmt: skip
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    assert peaks[1] < peaks[0] + 12, peaks
+    assert max(peaks) < 150, peaks
 
 
 def test_who_is_no_superuser_and_owns_nothing(session, server, load, table, as_user, tmp_path):
