@@ -44,8 +44,8 @@ NOTE = (
     "server's processes have the same one; the others have {cores}. The plan's script, "
     "made to work, is `bench/hand_mongo.py`: documents by the driver's `json_util`, one INSERT "
     "each, all in one transaction; measured with {scripted:,} documents, without the start of "
-    "Python, into its own table. The last line is of the import alone, as it reports it "
-    "itself: the start of the command would favour the larger file."
+    "Python, into its own table. The last two lines are of the import alone, as it "
+    "reports it itself: the start of the command would favour the larger file."
 )
 
 
