@@ -343,6 +343,22 @@ def test_which_lines_need_no_look_of_their_own(line, is_plain):
     assert mongo_documents.ids_of(b"\n".join(some), some) == (ids if is_plain else None)
 
 
+def test_pieces_before_and_after_an_id_that_postgresql_has_to_spell(
+    session, load, table, monkeypatch
+):  # fmt: skip
+    """All in one chunk: what came before is there when it is asked who was first."""
+    monkeypatch.setattr(mongo_files, "PIECE", 1)
+    data = [b'{"_id":1}', b'{"_id":2}', b"{", b'{"_id":2.0,"a":1}', b'{"_id":3.5}', b'{"_id":1}',
+            b'{"_id":4}', b"}", b'{"_id":4,"a":1}']  # fmt: skip
+    out, _ = load(b"\n".join(data), table, code=1)
+    assert out.startswith(
+        f"{table}: 9 documents: 4 inserted, 1 there twice and the same, 4 set aside."
+    )
+    assert [(line, reason) for line, _, reason, _ in bad(session, table)] == [
+        (3, "broken JSON"), (4, "duplicate _id"), (8, "broken JSON"), (9, "duplicate _id"),
+    ]  # fmt: skip
+
+
 def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkeypatch):
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     data = '{"_id":"é","a":"€ 🦊"}\n'.encode()
@@ -474,6 +490,7 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
     assert len(whole[0]) == good
     for block in range(1, len(data) + 2):
         monkeypatch.setattr(mongo_files, "BLOCK", block)
+        monkeypatch.setattr(mongo_files, "PIECE", block // 3)
         chunks = chunks_of(data, name, tmp_path)
         assert found(chunks) == whole, block
         # And after each chunk it goes on as if nothing had been.
@@ -495,16 +512,18 @@ LINES = st.lists(
     st.one_of(
         st.builds(lambda key, value: b'{"_id":%d,"a":%d}' % (key, value), KEYS, st.integers(0, 2)),
         st.sampled_from([b'{"a":1}', b'{"_id":', b'{"_id":1,"a":-0}', b"", b'{"_id":1e999999}']),
+        st.sampled_from([b'{"_id":1.0}', b'{"_id":{"$numberDouble":"2"},"a":2}']),
     ),
     max_size=20,
 )
 
 
 @settings(FEW, max_examples=15)
-@given(before=LINES, data=LINES, block=st.integers(1, 120), jobs=st.integers(1, 2),
+@given(before=LINES, data=LINES, block=st.integers(1, 120), piece=st.integers(1, 40),
+       jobs=st.integers(1, 2),
        kills=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=3))  # fmt: skip
 def test_killed_at_any_point_it_ends_the_same(
-    session, load, monkeypatch, before, data, block, jobs, kills
+    session, load, monkeypatch, before, data, block, piece, jobs, kills
 ):  # fmt: skip
     """As a kill is for the database: before a commit, or right after it."""
     one, other = f"staging.t{next(TABLES)}", f"staging.t{next(TABLES)}"
@@ -516,6 +535,7 @@ def test_killed_at_any_point_it_ends_the_same(
         for each in (b"\n".join(before), data):
             with monkeypatch.context() as patched:
                 patched.setattr(mongo_files, "BLOCK", block)
+                patched.setattr(mongo_files, "PIECE", piece)
                 for at, is_committed in kills if table == other else []:
                     left = [at]
 

@@ -23,7 +23,7 @@ from psycopg import errors, sql
 from pgtandem import db, deployed, mongo_documents, sessions
 from pgtandem.errors import PgtandemError
 from pgtandem.mongo_documents import Bad, Document
-from pgtandem.mongo_files import Chunk, File, Place, Reader
+from pgtandem.mongo_files import Chunk, File, Piece, Place, Reader
 from pgtandem.sessions import Connection
 
 TRIES = 60  # of a chunk that is the next one, when others hold its rows; each waits a second
@@ -43,10 +43,6 @@ REASONS = {
 
 class StoppedError(Exception):
     """Another session has failed; this one has nothing to say."""
-
-
-class AskError(Exception):
-    """PostgreSQL has to spell an _id."""
 
 
 class AgainError(Exception):
@@ -321,31 +317,43 @@ class Import:
         self.reasons.setdefault(bad.reason, first)["documents"] += 1
 
     def _put_chunk(self, session: Connection, chunk: Chunk) -> Result:
+        result = Result()
+        pieces = chunk.pieces
         if self.number is not None and self._fresh:
             try:
-                with session.transaction(), session.cursor() as cursor:
-                    with cursor.copy(self._queries["direct"]) as copy:
-                        copy.write(COPY_BEGIN)
-                        number = repeat(THREE + BIGINT + self.number.to_bytes(8))
-                        for piece in chunk.pieces:  # PostgreSQL reads one while we check the next
-                            ids, texts = piece.rows
-                            if b"" in ids:
-                                raise AskError
-                            copy.write(_rows(number, ids, texts))
-                        copy.write(COPY_END)
-                    result = Result(bad=chunk.bad)
-                    result.add(inserted=cursor.rowcount)
-                return result
-            except AskError:
-                pass
+                with session.transaction():
+                    copied, inserted = self._copy(session, self.number, pieces)
             except psycopg.Error as error:
                 if not _is_documents_fault(error):
                     raise
-        result = Result(bad=chunk.bad)
-        if chunk.documents:
-            self._put(session, chunk.documents, result)
+            else:
+                pieces = pieces[copied:]
+                result.add(inserted=inserted)
+        if some := [each for piece in pieces for each in piece.found[0]]:
+            self._put(session, some, result)
+        result.bad += chunk.bad
         result.bad.sort(key=lambda each: each.position)
         return result
+
+    def _copy(self, session: Connection, number: int, pieces: list[Piece]) -> tuple[int, int]:
+        """Write into an empty table, until there is an _id that only PostgreSQL can spell.
+
+        Returns:
+            How many pieces are in, and how many documents.
+        """
+        first = repeat(THREE + BIGINT + number.to_bytes(8))
+        copied = 0
+        with session.cursor() as cursor:
+            with cursor.copy(self._queries["direct"]) as copy:
+                copy.write(COPY_BEGIN)
+                for piece in pieces:  # PostgreSQL reads one while the next is checked
+                    ids, texts = piece.rows
+                    if b"" in ids:
+                        break
+                    copy.write(_rows(first, ids, texts))
+                    copied += 1
+                copy.write(COPY_END)
+            return copied, cursor.rowcount
 
     def _put(self, session: Connection, some: Sequence[Document], result: Result) -> None:
         """Write documents; of those that PostgreSQL refuses, find out which ones it does."""
