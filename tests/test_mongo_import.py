@@ -481,7 +481,8 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
     def found(chunks):
         for before, after in pairwise(chunks):
             assert (after.number, after.total >= before.total) == (before.number + 1, True)
-        documents = [each for chunk in chunks for each in chunk.documents]
+        pieces = [piece for chunk in chunks for piece in chunk.pieces]
+        documents = [each for piece in pieces for each in piece.found[0]]
         for each in documents:
             assert data[each.position :].startswith(each.raw)
         return documents, [each for chunk in chunks for each in chunk.bad]

@@ -116,11 +116,6 @@ class Chunk:
     pieces: list[Piece]
 
     @property
-    def documents(self) -> list[Document]:
-        """The good ones."""
-        return [each for piece in self.pieces for each in piece.found[0]]
-
-    @property
     def bad(self) -> list[Bad]:
         """The bad ones."""
         return [each for piece in self.pieces for each in piece.bad]
