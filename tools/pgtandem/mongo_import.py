@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -29,7 +29,6 @@ TRIES = 60  # of a chunk that is the next one, when others hold its rows; each w
 DOCUMENTS_FAULT = ("21", "22", "23", "54", "P0", "TD")
 WAITED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 REASONS = {
-    "22P05": mongo_documents.NUL_CHARACTER,
     "22003": mongo_documents.NUMBER,
     "54001": mongo_documents.TOO_DEEP,
 }
@@ -339,6 +338,8 @@ class Import:
             if not _is_documents_fault(error):
                 raise
             if len(some) > 1:
+                # Where a line is no JSON, the _ids of its block may be those of other lines.
+                some = [replace(each, id=b"") for each in some]
                 middle = len(some) // 2
                 self._put(session, some[:middle], result)
                 self._put(session, some[middle:], result)
