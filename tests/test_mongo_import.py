@@ -318,6 +318,56 @@ def test_each_bad_document_is_set_aside_and_the_rest_goes_in(session, load, tabl
         assert len(held(session, table)) == len(data) - 1
 
 
+def test_lines_that_are_documents_only_together(session, load, table):
+    """As many as there are lines, so the block looks good; the second line is not the third."""
+    good = b'{"_id":"good"}'
+    data = [b'{"_id":1},{"_id":2}', b'{"_id":3}', b'{"_id":4,"a":[1', b"2]}", good]
+    load(b"\n".join(data), table, code=1)
+    assert held(session, table) == {
+        '{"$numberInt": "3"}': {"_id": 3}, '"good"': {"_id": "good"},
+    }  # fmt: skip
+    assert [(line, raw) for line, _, _, raw in bad(session, table)] == [
+        (1, data[0]), (3, data[2]), (4, data[3]),
+    ]  # fmt: skip
+    inner = [b'{"_id":1},{"_id":2},{"_id":3}', b'{"_id":4,"a":[', b'{"b":1}', b"]}"]
+    load(b"\n".join(inner), f"{table}x", code=1)
+    assert held(session, f"{table}x") == {}
+
+
+def test_numbers_that_json_has_no_word_for(session, load, table):
+    """As exports before version 4.2 write them; in a text they stay what they are."""
+    document = b'{"_id":%d,"a":[+Infinity, -Infinity,NaN],"b":{"c":+Infinity},"d":"[+Infinity,NaN"}'
+    load(b"\n".join(document % n for n in range(3)), table)
+    load(b"[%s,\n %s]" % (document % 3, document % 4), table)
+    name = lambda text: {"$numberDouble": text}  # noqa: E731
+    assert held(session, table) == {
+        f'{{"$numberInt": "{n}"}}': {
+            "_id": n, "a": [name("Infinity"), name("-Infinity"), name("NaN")],
+            "b": {"c": name("Infinity")}, "d": "[+Infinity,NaN",
+        }
+        for n in range(5)
+    }  # fmt: skip
+    broken = b'{"_id":9,"a":[+Infinity,+Inf]}'
+    load(broken + b"\n", table, code=1)
+    assert bad(session, table) == [(1, 0, "broken JSON", broken)]
+
+
+AMBIGUOUS = [
+    {"$numberInt": "5"}, {"$date": 5}, {"$oid": "5ca4bbcea2dd94ee58162a68"}, {"$date": "x"},
+    {"$binary": "AAEC", "$type": "00"}, {"$regex": "a", "$options": ""}, {"$undefined": True},
+]  # fmt: skip
+
+
+def test_a_dump_with_fields_that_would_be_taken_for_types(session, load, table):
+    raws = [bson.encode({"_id": n, "a": [{"b": each}]}) for n, each in enumerate(AMBIGUOUS)]
+    fine = {"_id": "fine", "a": {"$ref": "c", "$id": 1}, "$x": 1, "b": "$date\u00e9"}
+    load(b"".join([*raws, bson.encode(fine)]), table, name="a.bson", code=1)
+    assert [(reason, raw) for _, _, reason, raw in bad(session, table)] == [
+        ("ambiguous", raw) for raw in raws
+    ]
+    assert [*held(session, table)] == ['"fine"']
+
+
 def test_the_summary_counts_them_by_reason(session, load, table):
     data = b'{"_id":1}\n\n{"_id":1,"a":1}\n{"_id":2,"a":\n{"_id":3}\r\n{}\n{}\n{"_id":4'
     out, err = load(data, table, code=1)
@@ -411,7 +461,8 @@ def chunks_of(data, name, tmp_path, place=None):
 
 
 MIXED = (
-    '{"_id":1,"a":"é"}\n{"_id":2,"b":NaN}\r\n\n{"_id":3,"a":"\\n{\\"}"}\n  {"_id":4}\n{"a":1}\n'
+    '{"_id":1,"a":"é"}\n{"_id":2,"b":[NaN,+Infinity]}\r\n\n'
+    '{"_id":3,"a":"\\n{\\"}"}\n  {"_id":4}\n{"a":1}\n'
     '{"_id":5,"表":"🦊"}\n{"_id":6,"a":[1,\n{"_id":7,"a":-0}\n{"_id":8}'
 ).encode()
 PRETTY = (
@@ -423,6 +474,7 @@ DUMP = b"".join(bson.encode({"_id": n, "a": "é" * n}) for n in range(6)) + b"\x
 CONTENTS = [
     ("a.json", MIXED, 6), ("a.json", b"\xef\xbb\xbf" + MIXED, 6), ("a.json", MIXED + b"\n", 6),
     ("a.json", PRETTY, 3), ("a.json", PRETTY[1:-2], 3), ("a.json", PRETTY[:-6], 2),
+    ("a.json", PRETTY[: PRETTY.index(b',\n{\n\t"_id": 4')], 2),
     ("a.bson", DUMP, 6), ("a.json", b"", 0), ("a.json", b"[]", 0), ("a.json", b"\n\n", 0),
 ]  # fmt: skip
 
@@ -654,6 +706,7 @@ def test_names_of_tables(session, load, name):
         (["--into", "staging.odd"], "staging.odd cannot hold documents (SQLSTATE TD080)"),
         (["--into", "staging.a_view"], "It is no table."),
         (["--into", "staging.no_key"], "It has no unique index on _id."),
+        (["--into", "staging.more"], "It needs a value for: b, \"C\"."),
     ],
 )  # fmt: skip
 def test_a_staging_table_that_is_none(session, load, arguments, said):
@@ -662,6 +715,9 @@ def test_a_staging_table_that_is_none(session, load, arguments, said):
         CREATE TABLE IF NOT EXISTS staging.odd (_id text, document json);
         CREATE OR REPLACE VIEW staging.a_view AS SELECT 1 AS a;
         CREATE TABLE IF NOT EXISTS staging.no_key (_id text, document jsonb, import bigint);
+        CREATE TABLE IF NOT EXISTS staging.more (_id text PRIMARY KEY, document jsonb,
+            import bigint, a int, b int NOT NULL, "C" text NOT NULL, d int NOT NULL DEFAULT 1,
+            e int NOT NULL GENERATED ALWAYS AS IDENTITY);
         CREATE UNIQUE INDEX IF NOT EXISTS only_some ON staging.no_key (_id) WHERE import > 1;
     """)
     _, err = load(b"", arguments[1], code=2)
