@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(64);
+SELECT plan(78);
 
 SET LOCAL TimeZone = 'Asia/Tokyo';
 SET LOCAL DateStyle = 'German, DMY';
@@ -104,7 +104,23 @@ FROM (VALUES
     ('"AAAAAAAA-44b3-4c69-90e8-e7d1dfc035d4"', 'uuid', 'string', 'another spelling'),
     ('"2024-02-29T00:00:00Z"', 'timestamptz', 'date', 'no date'),
     ('{"$binary": {"base64": "AAEC", "subType": "05"}}', 'bytea', 'binary', 'no binary'),
-    (NULL, 'integer', 'number', NULL)
+    (NULL, 'integer', 'number', NULL),
+    ('{"$numberDouble": "-0.0"}', 'integer', 'number', 'not to be held exactly by integer'),
+    ('{"$numberDouble": "-0.0"}', 'double precision', 'number', NULL),
+    ('{"$numberDecimal": "-0E+3"}', 'numeric', 'decimal', 'not to be held exactly by numeric'),
+    ('"abc"', 'varchar(3)', 'string', NULL),
+    ('"abc "', 'varchar(3)', 'string', 'not to be held exactly by varchar(3)'),
+    ('["abcd"]', 'varchar(3)[]', 'string', 'an element: not to be held exactly by varchar(3)'),
+    ('999.99', 'numeric(5,2)', 'number', NULL),
+    ('1000', 'numeric(5,2)', 'number', 'not to be held exactly by numeric(5,2)'),
+    ('0.005', 'numeric(5,2)', 'number', 'not to be held exactly by numeric(5,2)'),
+    ('{"$numberDecimal": "NaN"}', 'numeric(5)', 'decimal', NULL),
+    ('{"$numberDecimal": "Infinity"}', 'numeric(5)', 'decimal',
+     'not to be held exactly by numeric(5)'),
+    ('1200', 'numeric(2,-2)', 'number', NULL),
+    ('{"$date": {"$numberLong": "-1000"}}', 'timestamptz(0)', 'date', NULL),
+    ('{"$date": "2024-02-29T12:00:00.5Z"}', 'timestamptz(0)', 'date',
+     'not to be held exactly by timestamptz(0)')
 ) AS v (value, type, bson, flaw);
 
 SELECT bag_eq(
