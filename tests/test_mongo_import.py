@@ -868,7 +868,7 @@ def test_a_lock_that_somebody_holds_is_waited_for(session, database, load, table
     assert held(session, table)['{"$numberInt": "1"}'] == {"_id": 1, "a": 1}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, None])
 def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_path, number):
     load(b"", table)
     session.execute(SLOW.format(table))
@@ -880,9 +880,17 @@ def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_pa
         holder.execute("SELECT pg_advisory_lock(42)")
         with Running("import", "mongo", path, "--into", table, dsn=database) as command:
             wait_for(lambda: len(held(session, table)) > 500)
+            if number is None:  # its sessions end, as by a restart of the server
+                session.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name LIKE 'pgtandem%'"
+                )
             status, _, err = command.end(number)
     if number == signal.SIGKILL:
         assert status == -signal.SIGKILL
+    elif number is None:
+        assert status == 2
+        assert "terminat" in err
     else:
         assert status == 130
         assert "Interrupted after" in err
@@ -906,6 +914,35 @@ def test_who_is_no_superuser_and_owns_nothing(session, server, load, table, as_u
         path.write_bytes(data)
         pgtandem("import", "mongo", path, "--into", table, "--full", "--yes", dsn=dsn, code=code)
     assert held(session, table) == {'{"$numberInt": "1"}': {"_id": 1, "a": 1}}
+
+
+def test_who_may_not_import_leaves_nothing(session, server, load, table, as_user, tmp_path):
+    """Nor does an import where the engine is missing."""
+    path = tmp_path / "mine.json"
+    path.write_bytes(b'{"_id":1}')
+    dsn = as_user(server.dsn("mongo_import", OWNER), "old_app")
+    for dry in ([], ["--dry-run"]):
+        _, err = pgtandem("import", "mongo", path, "--into", "other.t", *dry, dsn=dsn, code=2)
+        assert "Your role may not import into other.t. (SQLSTATE 42501)" in err or dry
+    load(b"", table)
+    session.execute(
+        f"GRANT USAGE ON SCHEMA pgtandem, staging TO old_app; GRANT SELECT ON {table} TO old_app;"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON pgtandem.import, pgtandem.import_bad TO old_app"
+    )
+    _, err = pgtandem("import", "mongo", path, "--into", table, dsn=dsn, code=2)
+    assert f"Your role may not import into {table}. (SQLSTATE 42501)" in err
+    assert f"Detail: permission denied for table {table.partition('.')[2]}" in err
+    assert "Who may import" in err
+    session.execute("DELETE FROM pgtandem.import WHERE role = 'old_app'")
+    with fresh_database(server, "mongo_none") as name:
+        owner = server.dsn(name, OWNER)
+        for dry in ([], ["--dry-run"]):
+            _, err = pgtandem("import", "mongo", path, "--into", "s.t", *dry, dsn=owner, code=2)
+            assert 'The engine is not in the database "mongo_none", or lacks a part.' in err
+            assert "Hint: pgtandem init deploys it" in err
+        with psycopg.connect(owner) as connection:
+            query = "SELECT to_regnamespace('s') IS NULL"
+            assert connection.execute(query).fetchone() == (True,)
 
 
 def test_a_real_export(session, load, table):
