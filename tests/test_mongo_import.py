@@ -215,6 +215,7 @@ def typed(value):
     return (type(value).__name__, repr(value))
 
 
+@pytest.mark.both
 @settings(FEW)
 @given(documents=st.lists(DOCUMENTS, max_size=8), form=st.sampled_from([*FORMS]),
        spaced=st.booleans(), wide=st.booleans())  # fmt: skip
@@ -298,6 +299,7 @@ BAD = [
 ]
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("is_first", [False, True], ids=["after a good one", "first"])
 def test_each_bad_document_is_set_aside_and_the_rest_goes_in(session, load, table, is_first):
     """Each with good neighbours in a file of its own, and at last all together."""
@@ -598,6 +600,7 @@ def test_an_older_export_and_then_the_newer_in_full_is_the_newer(
     assert bad(session, delta) == bad(session, fresh)
 
 
+@pytest.mark.both
 def test_what_is_there_and_the_same_is_not_written(session, load, table):
     data = lines(*({"_id": n, "a": n} for n in range(50)))
     load(data, table)
@@ -625,6 +628,7 @@ def test_what_is_there_and_the_same_is_not_written(session, load, table):
             f"(SELECT max(import) FROM {table})")] == ['{"a": 7.0, "_id": 7}']  # fmt: skip
 
 
+@pytest.mark.both
 def test_full_asks_before_it_deletes_much(session, load, table):
     load(lines(*({"_id": n} for n in range(20))), table)
     _, err = load(lines(*({"_id": n} for n in range(18))), table, "--full")
@@ -902,6 +906,7 @@ def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_pa
     assert len(held(session, table)) == 2500
 
 
+@pytest.mark.both
 def test_who_is_no_superuser_and_owns_nothing(session, server, load, table, as_user, tmp_path):
     """The grants of docs/mongo.md are enough, where the table is there."""
     load(b"", table)
