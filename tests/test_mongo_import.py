@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import bson
 import psycopg
@@ -33,6 +35,7 @@ from conftest import fresh_database
 from helpers import OWNER, ROOT
 from pgtandem import mongo_documents, mongo_files, mongo_import
 from pgtandem.cli import cli, run
+from pgtandem.commands import import_
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -948,6 +951,25 @@ def test_who_may_not_import_leaves_nothing(session, server, load, table, as_user
         with psycopg.connect(owner) as connection:
             query = "SELECT to_regnamespace('s') IS NULL"
             assert connection.execute(query).fetchone() == (True,)
+
+
+def test_how_far_it_is():
+    shown = []
+    run = SimpleNamespace(counts=mongo_import.Result(), read=0, file=1)
+    meter = SimpleNamespace(show=lambda percent, text: shown.append((percent, text)))
+    watch = import_.Watch(run, [{"size": 100}, {"size": 300}], meter)
+    watch.beat()
+    run.counts.add(documents=1000, set_aside=2)
+    run.read = 50
+    watch.beat()
+    run.file, run.read = 2, 100
+    watch.beat()
+    assert [percent for percent, _ in shown] == [0.0, 12.5, 50.0]
+    assert shown[0][1] == "0 documents"
+    assert re.fullmatch(r"1,000 documents, [\d,]+/s, 2 set aside", shown[1][1])
+    assert shown[2][1].endswith("2 set aside, 0:00:00 to go")
+    import_.Watch(run, [{"size": 100}, {"size": None}], meter).beat()  # standard input
+    assert shown[3][0] is None
 
 
 def test_a_real_export(session, load, table):
