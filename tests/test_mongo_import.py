@@ -292,6 +292,8 @@ BAD = [
     (b'{"_id":5,"_id":5}', "field twice", b""),
     (b'{"_id":5,"a":-0.0}', "number", b""),
     (b'{"_id":5,"a":[-0]}', "number", b""),
+    (b'{"_id":5,"a":[-0.0]}', "number", b""),
+    (b'{"_id":5,"a":[1,-0.0]}', "number", b""),
     (b'{"_id":5,"a": -0e5 }', "number", b""),
     (b'{"_id":5,"a":1e400000}', "number", b""),
     (b'{"_id":5,"a":1e-400000}', "number", b""),
@@ -299,7 +301,9 @@ BAD = [
     (b'{"_id":"' + b"x" * 9 + b'","a":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested", b""),
     (b'{"_id":1}', "duplicate _id", b'{"_id":1,"a":2}'),
     (b'{"_id":{"$numberLong":"1"}}', "duplicate _id", b'{"_id":1}'),
-]
+    (b'{"_id":{"$oid":"5CA4BBCEA2DD94EE58162A68"}}', "duplicate _id",
+     b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}'),
+]  # fmt: skip
 
 
 @pytest.mark.both
@@ -365,11 +369,14 @@ AMBIGUOUS = [
 
 def test_a_dump_with_fields_that_would_be_taken_for_types(session, load, table):
     raws = [bson.encode({"_id": n, "a": [{"b": each}]}) for n, each in enumerate(AMBIGUOUS)]
+    two = bson.encode({"_id": 8, "a": 1, "b": 2})
+    twice = two.replace(b"b\0", b"a\0")
+    symbol = bson.encode({"_id": 9, "a": "x"}).replace(b"\x02a\0", b"\x0ea\0")
     fine = {"_id": "fine", "a": {"$ref": "c", "$id": 1}, "$x": 1, "b": "$date\u00e9"}
-    load(b"".join([*raws, bson.encode(fine)]), table, name="a.bson", code=1)
+    load(b"".join([*raws, twice, symbol, bson.encode(fine)]), table, name="a.bson", code=1)
     assert [(reason, raw) for _, _, reason, raw in bad(session, table)] == [
-        ("ambiguous", raw) for raw in raws
-    ]
+        *(("ambiguous", raw) for raw in raws), ("field twice", twice), ("field twice", symbol),
+    ]  # fmt: skip
     assert [*held(session, table)] == ['"fine"']
 
 
@@ -458,6 +465,23 @@ def test_a_dry_run_says_the_same_and_writes_nothing(session, database, load, tab
 # Where the files are cut, and where the import is.
 
 
+def test_an_array_that_is_cut_between_documents(session, load, table, monkeypatch):
+    """What it lost is not deleted by --full, be it that the import was interrupted before."""
+    monkeypatch.setattr(mongo_files, "BLOCK", 20)
+    data = b'[{"_id":1},\n{"_id":2},\n{"_id":3}]\n'
+    load(data, table)
+    cut = data[: data.index(b',\n{"_id":3')]
+    with monkeypatch.context() as patched:
+        patched.setattr(mongo_import.Turn, "done", stop)
+        with pytest.raises(Killed):
+            load(cut, table, "--full", "--yes", code=2)
+    _, err = load(cut, table, "--full", "--yes", code=1)
+    assert "goes on after" in err
+    assert "Nothing was deleted (--full)" in err
+    assert bad(session, table) == [(2, len(cut), "truncated", b"")]
+    assert len(held(session, table)) == 3
+
+
 def chunks_of(data, name, tmp_path, place=None):
     path = tmp_path / name
     path.write_bytes(data)
@@ -501,7 +525,7 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
         chunks = chunks_of(data, name, tmp_path)
         assert found(chunks) == whole, block
         # And after each chunk it goes on as if nothing had been.
-        if block in {7, 40}:
+        if block in {7, 40, len(data) - 1}:
             for n, chunk in enumerate(chunks):
                 place = mongo_files.Place(
                     chunk.number, 1, chunk.line, chunk.position, chunk.total, chunk.digest
@@ -512,6 +536,10 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
 
 class Killed(BaseException):
     pass
+
+
+def stop(*_):
+    raise Killed
 
 
 KEYS = st.integers(0, 12)

@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(78);
+SELECT plan(80);
 
 SET LOCAL TimeZone = 'Asia/Tokyo';
 SET LOCAL DateStyle = 'German, DMY';
@@ -47,7 +47,8 @@ FROM (VALUES
     ('2024-02-29 00:00:00.0309+00', '{"$date": "2024-02-29T00:00:00.030Z"}'),
     ('9999-12-31 23:59:59.999+00', '{"$date": "9999-12-31T23:59:59.999Z"}'),
     ('10000-01-01 00:00:00+00', '{"$date": {"$numberLong": "253402300800000"}}'),
-    ('1969-12-31 23:59:59.9995+00', '{"$date": {"$numberLong": "-1"}}'),
+    ('2024-02-29 00:00:00.0009+00', '{"$date": "2024-02-29T00:00:00Z"}'),
+    ('1969-12-31 23:59:59.9999+00', '{"$date": {"$numberLong": "-1"}}'),
     ('-infinity', '{"$date": {"$numberLong": "-9223372036854775808"}}')
 ) AS v (value, means);
 SELECT is(pgtandem.mongo_date(NULL), NULL, 'no date');
@@ -96,6 +97,7 @@ FROM (VALUES
     ('"a"', 'text', 'string', NULL),
     ('1', 'text', 'string', 'no string'),
     ('{"$oid": "5ca4"}', 'text', 'objectId', 'not to be held exactly by text'),
+    ('"5ca4bbcea2dd94ee58162a68"', 'text', 'objectId', 'no objectId'),
     ('1.5', 'integer', 'number', 'not to be held exactly by integer'),
     ('{"$numberDecimal": "1"}', 'integer', 'number', 'no number'),
     ('{"$numberInt": "1", "a": 1}', 'integer', 'number', 'no number'),
