@@ -123,11 +123,18 @@ DECLARE
             WHERE attrelid = p_staging AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
               AND w = attname || ' ' || format_type(atttypid, atttypmod)
         ));
+    v_more   text := (
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = p_staging AND attnum > 0 AND NOT attisdropped AND attnotnull
+          AND NOT atthasdef AND attidentity = ''
+          AND attname NOT IN ('_id', 'document', 'import'));
 BEGIN
     IF (SELECT relkind NOT IN ('r', 'p') FROM pg_class WHERE oid = p_staging) THEN
         v_wrong := 'It is no table.';
     ELSIF v_wrong IS NOT NULL THEN
         v_wrong := format('It lacks: %s.', v_wrong);
+    ELSIF v_more IS NOT NULL THEN
+        v_wrong := format('It needs a value for: %s.', v_more);
     ELSIF NOT EXISTS (
         SELECT FROM pg_index
         WHERE indrelid = p_staging AND indisunique AND indisvalid AND indimmediate

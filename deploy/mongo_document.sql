@@ -206,6 +206,31 @@ COMMENT ON FUNCTION pgtandem.mongo_json(jsonb) IS
     '{"$numberDecimal": "..."}, {"$numberDouble": "NaN"}. Two documents that mean the same become '
     'equal. NULL for NULL; a JSON null stays one.';
 
+CREATE FUNCTION pgtandem._mongo_within(p_text text, p_type text, p_base text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_limits integer[] := regexp_match(p_type, '\((\d+)(?:,(-?\d+))?\)');
+    v_number numeric;
+BEGIN
+    IF v_limits IS NULL THEN
+        RETURN true;
+    ELSIF p_base = 'text' THEN
+        RETURN length(p_text) <= v_limits[1];
+    ELSIF p_base = 'timestamptz' THEN
+        RETURN extract(epoch FROM p_text::timestamptz) * 10::numeric ^ v_limits[1] % 1 = 0;
+    END IF;
+    v_number := p_text::numeric;
+    RETURN v_number = 'NaN'
+           OR round(v_number, coalesce(v_limits[2], 0)) = v_number
+              AND abs(v_number) < 10::numeric ^ (v_limits[1] - coalesce(v_limits[2], 0));
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._mongo_within(text, text, text) IS
+    'Whether a value, as text of the type p_base, is within the limits that p_type has in '
+    'parentheses: varchar(9), numeric(5,2), timestamptz(0).';
+
 CREATE FUNCTION pgtandem._mongo_flaw(p_value jsonb, p_type text, p_bson text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -213,6 +238,7 @@ AS $$
 DECLARE
     v_key  text := pgtandem._mongo_wrapped(p_value);
     v_kind text := jsonb_typeof(p_value);
+    v_type text := regexp_replace(replace(p_type, 'varchar', 'text'), '\(.*\)', '');
     v_flaw text;
     v_text text;
 BEGIN
@@ -244,10 +270,14 @@ BEGIN
         RETURN NULL;
     END IF;
     v_text := pgtandem._mongo_scalar(p_value, CASE p_bson WHEN 'objectId' THEN 'oid'
-                                                          ELSE p_type END);
-    RETURN CASE WHEN v_text IS NULL THEN 'not to be held exactly by ' || p_type
-                -- It could not be given back as it was.
-                WHEN p_bson = 'string' AND v_text <> p_value #>> '{}' THEN 'another spelling' END;
+                                                          ELSE v_type END);
+    v_flaw := 'not to be held exactly by ' || p_type;
+    RETURN CASE WHEN v_text IS NULL THEN v_flaw
+                -- These could not be given back as they were.
+                WHEN p_bson = 'string' AND v_text <> p_value #>> '{}' THEN 'another spelling'
+                WHEN v_type <> 'double precision' AND p_bson IN ('number', 'decimal')
+                     AND pgtandem._mongo_number(p_value, v_key) ~ '^-[0.]+([eE].*)?$' THEN v_flaw
+                WHEN NOT pgtandem._mongo_within(v_text, p_type, v_type) THEN v_flaw END;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._mongo_flaw(jsonb, text, text) IS 'As mongo_flaw, for any value.';
@@ -267,7 +297,7 @@ BEGIN ATOMIC
                 p_bson = 'number' AND p_type IN ('integer', 'bigint')
                 AND (p_value #>> '{}') ~ '^-?\d{1,9}$'
             WHEN jsonb_typeof(p_value) = 'object' THEN
-                p_bson = 'date' AND p_value - '$date' = '{}'
+                p_type = 'timestamptz' AND p_bson = 'date' AND p_value - '$date' = '{}'
                 AND (p_value #>> '{$date,$numberLong}') ~ '^-?\d{1,13}$'
                 OR p_bson = 'number' AND p_type IN ('integer', 'bigint')
                 AND p_value - '$numberInt' = '{}'

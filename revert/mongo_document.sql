@@ -6,6 +6,7 @@ DROP FUNCTION IF EXISTS pgtandem.require_old_view(text, text);
 DROP FUNCTION IF EXISTS pgtandem.mongo_unread(jsonb, jsonb);
 DROP FUNCTION IF EXISTS pgtandem.mongo_flaw(jsonb, text, text);
 DROP FUNCTION IF EXISTS pgtandem._mongo_flaw(jsonb, text, text);
+DROP FUNCTION IF EXISTS pgtandem._mongo_within(text, text, text);
 DROP FUNCTION IF EXISTS pgtandem.mongo_json(jsonb);
 DROP FUNCTION IF EXISTS pgtandem._mongo_relaxed(jsonb);
 DROP FUNCTION IF EXISTS pgtandem.mongo_oids(text[]);

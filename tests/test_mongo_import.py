@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import bson
 import psycopg
@@ -34,6 +36,7 @@ from conftest import fresh_database
 from helpers import OWNER, ROOT, TIMEOUT
 from pgtandem import mongo_documents, mongo_files, mongo_import
 from pgtandem.cli import cli, run
+from pgtandem.commands import import_
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -216,6 +219,7 @@ def typed(value):
     return (type(value).__name__, repr(value))
 
 
+@pytest.mark.both
 @settings(FEW)
 @given(documents=st.lists(DOCUMENTS, max_size=8), form=st.sampled_from([*FORMS]),
        spaced=st.booleans(), wide=st.booleans())  # fmt: skip
@@ -247,7 +251,8 @@ def test_staging_holds_the_documents_value_for_value(
         json.loads(text, parse_float=Decimal, parse_constant=constant)
         for text, _ in expected.values()
     ]
-    key = lambda value: json.dumps(value, sort_keys=True, default=str)  # noqa: E731
+    # Not by all that is in it: 1E+16 and 10000000000000000 are equal, and sorted apart.
+    key = lambda value: json.dumps(value["_id"], sort_keys=True, default=str)  # noqa: E731
     assert sorted(map(exact, texts), key=key) == sorted(wanted, key=key)
     assert len(bad(session, table)) == unfit
     if form == "canonical":
@@ -289,6 +294,8 @@ BAD = [
     (b'{"_id":5,"_id":5}', "field twice", b""),
     (b'{"_id":5,"a":-0.0}', "number", b""),
     (b'{"_id":5,"a":[-0]}', "number", b""),
+    (b'{"_id":5,"a":[-0.0]}', "number", b""),
+    (b'{"_id":5,"a":[1,-0.0]}', "number", b""),
     (b'{"_id":5,"a": -0e5 }', "number", b""),
     (b'{"_id":5,"a":1e400000}', "number", b""),
     (b'{"_id":5,"a":1e-400000}', "number", b""),
@@ -296,9 +303,12 @@ BAD = [
     (b'{"_id":"' + b"x" * 9 + b'","a":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested", b""),
     (b'{"_id":1}', "duplicate _id", b'{"_id":1,"a":2}'),
     (b'{"_id":{"$numberLong":"1"}}', "duplicate _id", b'{"_id":1}'),
-]
+    (b'{"_id":{"$oid":"5CA4BBCEA2DD94EE58162A68"}}', "duplicate _id",
+     b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}'),
+]  # fmt: skip
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("is_first", [False, True], ids=["after a good one", "first"])
 def test_each_bad_document_is_set_aside_and_the_rest_goes_in(session, load, table, is_first):
     """Each with good neighbours in a file of its own, and at last all together."""
@@ -365,6 +375,59 @@ def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkey
     for _ in range(2):  # by COPY into the table, and beside what is there
         load(data, table)
         assert held(session, table) == {'"é"': {"_id": "é", "a": "€ 🦊"}}
+
+
+def test_lines_that_are_documents_only_together(session, load, table):
+    """As many as there are lines, so the block looks good; the second line is not the third."""
+    good = b'{"_id":"good"}'
+    data = [b'{"_id":1},{"_id":2}', b'{"_id":3}', b'{"_id":4,"a":[1', b"2]}", good]
+    load(b"\n".join(data), table, code=1)
+    assert held(session, table) == {
+        '{"$numberInt": "3"}': {"_id": 3}, '"good"': {"_id": "good"},
+    }  # fmt: skip
+    assert [(line, raw) for line, _, _, raw in bad(session, table)] == [
+        (1, data[0]), (3, data[2]), (4, data[3]),
+    ]  # fmt: skip
+    inner = [b'{"_id":1},{"_id":2},{"_id":3}', b'{"_id":4,"a":[', b'{"b":1}', b"]}"]
+    load(b"\n".join(inner), f"{table}x", code=1)
+    assert held(session, f"{table}x") == {}
+
+
+def test_numbers_that_json_has_no_word_for(session, load, table):
+    """As exports before version 4.2 write them; in a text they stay what they are."""
+    document = b'{"_id":%d,"a":[+Infinity, -Infinity,NaN],"b":{"c":+Infinity},"d":"[+Infinity,NaN"}'
+    load(b"\n".join(document % n for n in range(3)), table)
+    load(b"[%s,\n %s]" % (document % 3, document % 4), table)
+    name = lambda text: {"$numberDouble": text}  # noqa: E731
+    assert held(session, table) == {
+        f'{{"$numberInt": "{n}"}}': {
+            "_id": n, "a": [name("Infinity"), name("-Infinity"), name("NaN")],
+            "b": {"c": name("Infinity")}, "d": "[+Infinity,NaN",
+        }
+        for n in range(5)
+    }  # fmt: skip
+    broken = b'{"_id":9,"a":[+Infinity,+Inf]}'
+    load(broken + b"\n", table, code=1)
+    assert bad(session, table) == [(1, 0, "broken JSON", broken)]
+
+
+AMBIGUOUS = [
+    {"$numberInt": "5"}, {"$date": 5}, {"$oid": "5ca4bbcea2dd94ee58162a68"}, {"$date": "x"},
+    {"$binary": "AAEC", "$type": "00"}, {"$regex": "a", "$options": ""}, {"$undefined": True},
+]  # fmt: skip
+
+
+def test_a_dump_with_fields_that_would_be_taken_for_types(session, load, table):
+    raws = [bson.encode({"_id": n, "a": [{"b": each}]}) for n, each in enumerate(AMBIGUOUS)]
+    two = bson.encode({"_id": 8, "a": 1, "b": 2})
+    twice = two.replace(b"b\0", b"a\0")
+    symbol = bson.encode({"_id": 9, "a": "x"}).replace(b"\x02a\0", b"\x0ea\0")
+    fine = {"_id": "fine", "a": {"$ref": "c", "$id": 1}, "$x": 1, "b": "$date\u00e9"}
+    load(b"".join([*raws, twice, symbol, bson.encode(fine)]), table, name="a.bson", code=1)
+    assert [(reason, raw) for _, _, reason, raw in bad(session, table)] == [
+        *(("ambiguous", raw) for raw in raws), ("field twice", twice), ("field twice", symbol),
+    ]  # fmt: skip
+    assert [*held(session, table)] == ['"fine"']
 
 
 def test_the_summary_counts_them_by_reason(session, load, table):
@@ -452,6 +515,23 @@ def test_a_dry_run_says_the_same_and_writes_nothing(session, database, load, tab
 # Where the files are cut, and where the import is.
 
 
+def test_an_array_that_is_cut_between_documents(session, load, table, monkeypatch):
+    """What it lost is not deleted by --full, be it that the import was interrupted before."""
+    monkeypatch.setattr(mongo_files, "BLOCK", 20)
+    data = b'[{"_id":1},\n{"_id":2},\n{"_id":3}]\n'
+    load(data, table)
+    cut = data[: data.index(b',\n{"_id":3')]
+    with monkeypatch.context() as patched:
+        patched.setattr(mongo_import.Turn, "done", stop)
+        with pytest.raises(Killed):
+            load(cut, table, "--full", "--yes", code=2)
+    _, err = load(cut, table, "--full", "--yes", code=1)
+    assert "goes on after" in err
+    assert "Nothing was deleted (--full)" in err
+    assert bad(session, table) == [(2, len(cut), "truncated", b"")]
+    assert len(held(session, table)) == 3
+
+
 def chunks_of(data, name, tmp_path, place=None):
     path = tmp_path / name
     path.write_bytes(data)
@@ -460,7 +540,8 @@ def chunks_of(data, name, tmp_path, place=None):
 
 
 MIXED = (
-    '{"_id":1,"a":"é"}\n{"_id":2,"b":NaN}\r\n\n{"_id":3,"a":"\\n{\\"}"}\n  {"_id":4}\n{"a":1}\n'
+    '{"_id":1,"a":"é"}\n{"_id":2,"b":[NaN,+Infinity]}\r\n\n'
+    '{"_id":3,"a":"\\n{\\"}"}\n  {"_id":4}\n{"a":1}\n'
     '{"_id":5,"表":"🦊"}\n{"_id":6,"a":[1,\n{"_id":7,"a":-0}\n{"_id":8}'
 ).encode()
 PRETTY = (
@@ -472,6 +553,7 @@ DUMP = b"".join(bson.encode({"_id": n, "a": "é" * n}) for n in range(6)) + b"\x
 CONTENTS = [
     ("a.json", MIXED, 6), ("a.json", b"\xef\xbb\xbf" + MIXED, 6), ("a.json", MIXED + b"\n", 6),
     ("a.json", PRETTY, 3), ("a.json", PRETTY[1:-2], 3), ("a.json", PRETTY[:-6], 2),
+    ("a.json", PRETTY[: PRETTY.index(b',\n{\n\t"_id": 4')], 2),
     ("a.bson", DUMP, 6), ("a.json", b"", 0), ("a.json", b"[]", 0), ("a.json", b"\n\n", 0),
 ]  # fmt: skip
 
@@ -495,7 +577,7 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
         chunks = chunks_of(data, name, tmp_path)
         assert found(chunks) == whole, block
         # And after each chunk it goes on as if nothing had been.
-        if block in {7, 40}:
+        if block in {7, 40, len(data) - 1}:
             for n, chunk in enumerate(chunks):
                 place = mongo_files.Place(
                     chunk.number, 1, chunk.line, chunk.position, chunk.total, chunk.digest
@@ -506,6 +588,10 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
 
 class Killed(BaseException):
     pass
+
+
+def stop(*_):
+    raise Killed
 
 
 KEYS = st.integers(0, 12)
@@ -600,6 +686,7 @@ def test_an_older_export_and_then_the_newer_in_full_is_the_newer(
     assert bad(session, delta) == bad(session, fresh)
 
 
+@pytest.mark.both
 def test_what_is_there_and_the_same_is_not_written(session, load, table):
     data = lines(*({"_id": n, "a": n} for n in range(50)))
     load(data, table)
@@ -627,6 +714,7 @@ def test_what_is_there_and_the_same_is_not_written(session, load, table):
             f"(SELECT max(import) FROM {table})")] == ['{"a": 7.0, "_id": 7}']  # fmt: skip
 
 
+@pytest.mark.both
 def test_full_asks_before_it_deletes_much(session, load, table):
     load(lines(*({"_id": n} for n in range(20))), table)
     _, err = load(lines(*({"_id": n} for n in range(18))), table, "--full")
@@ -708,6 +796,7 @@ def test_names_of_tables(session, load, name):
         (["--into", "staging.odd"], "staging.odd cannot hold documents (SQLSTATE TD080)"),
         (["--into", "staging.a_view"], "It is no table."),
         (["--into", "staging.no_key"], "It has no unique index on _id."),
+        (["--into", "staging.more"], "It needs a value for: b, \"C\"."),
     ],
 )  # fmt: skip
 def test_a_staging_table_that_is_none(session, load, arguments, said):
@@ -716,6 +805,9 @@ def test_a_staging_table_that_is_none(session, load, arguments, said):
         CREATE TABLE IF NOT EXISTS staging.odd (_id text, document json);
         CREATE OR REPLACE VIEW staging.a_view AS SELECT 1 AS a;
         CREATE TABLE IF NOT EXISTS staging.no_key (_id text, document jsonb, import bigint);
+        CREATE TABLE IF NOT EXISTS staging.more (_id text PRIMARY KEY, document jsonb,
+            import bigint, a int, b int NOT NULL, "C" text NOT NULL, d int NOT NULL DEFAULT 1,
+            e int NOT NULL GENERATED ALWAYS AS IDENTITY);
         CREATE UNIQUE INDEX IF NOT EXISTS only_some ON staging.no_key (_id) WHERE import > 1;
     """)
     _, err = load(b"", arguments[1], code=2)
@@ -813,9 +905,12 @@ def test_a_later_chunk_gives_way_to_an_earlier_one(
     assert held(session, table)['{"$numberInt": "2"}']["a"] == "one"
 
 
-def test_the_second_document_of_an_id_never_wins(session, database, load, table, monkeypatch):
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_the_second_document_of_an_id_never_wins(
+    session, database, load, table, monkeypatch, is_fresh
+):  # fmt: skip
     """A later chunk has looked for the _id before the earlier one has committed it."""
-    load(b"", table)
+    load(b"" if is_fresh else b'{"_id":0}', table)
     session.execute(SLOW.format(table))
     monkeypatch.setattr(mongo_files, "BLOCK", 48)
     first = b'{"_id":2,"a":"one"}\n{"_id":1,"wait":1}\n'
@@ -866,7 +961,7 @@ def test_a_lock_that_somebody_holds_is_waited_for(session, database, load, table
     assert held(session, table)['{"$numberInt": "1"}'] == {"_id": 1, "a": 1}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, None])
 def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_path, number):
     load(b"", table)
     session.execute(SLOW.format(table))
@@ -878,9 +973,17 @@ def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_pa
         holder.execute("SELECT pg_advisory_lock(42)")
         with Running("import", "mongo", path, "--into", table, dsn=database) as command:
             wait_for(lambda: len(held(session, table)) > 500)
+            if number is None:  # its sessions end, as by a restart of the server
+                session.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name LIKE 'pgtandem%'"
+                )
             status, _, err = command.end(number)
     if number == signal.SIGKILL:
         assert status == -signal.SIGKILL
+    elif number is None:
+        assert status == 2
+        assert "terminat" in err
     else:
         assert status == 130
         assert "Interrupted after" in err
@@ -919,6 +1022,7 @@ def test_memory_does_not_grow_with_the_file(database, tmp_path):
     assert max(peaks) < 150, peaks
 
 
+@pytest.mark.both
 def test_who_is_no_superuser_and_owns_nothing(session, server, load, table, as_user, tmp_path):
     """The grants of docs/mongo.md are enough, where the table is there."""
     load(b"", table)
@@ -931,6 +1035,54 @@ def test_who_is_no_superuser_and_owns_nothing(session, server, load, table, as_u
         path.write_bytes(data)
         pgtandem("import", "mongo", path, "--into", table, "--full", "--yes", dsn=dsn, code=code)
     assert held(session, table) == {'{"$numberInt": "1"}': {"_id": 1, "a": 1}}
+
+
+def test_who_may_not_import_leaves_nothing(session, server, load, table, as_user, tmp_path):
+    """Nor does an import where the engine is missing."""
+    path = tmp_path / "mine.json"
+    path.write_bytes(b'{"_id":1}')
+    dsn = as_user(server.dsn("mongo_import", OWNER), "old_app")
+    for dry in ([], ["--dry-run"]):
+        _, err = pgtandem("import", "mongo", path, "--into", "other.t", *dry, dsn=dsn, code=2)
+        assert "Your role may not import into other.t. (SQLSTATE 42501)" in err or dry
+    load(b"", table)
+    session.execute(
+        f"GRANT USAGE ON SCHEMA pgtandem, staging TO old_app; GRANT SELECT ON {table} TO old_app;"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON pgtandem.import, pgtandem.import_bad TO old_app"
+    )
+    _, err = pgtandem("import", "mongo", path, "--into", table, dsn=dsn, code=2)
+    assert f"Your role may not import into {table}. (SQLSTATE 42501)" in err
+    assert f"Detail: permission denied for table {table.partition('.')[2]}" in err
+    assert "Who may import" in err
+    session.execute("DELETE FROM pgtandem.import WHERE role = 'old_app'")
+    with fresh_database(server, "mongo_none") as name:
+        owner = server.dsn(name, OWNER)
+        for dry in ([], ["--dry-run"]):
+            _, err = pgtandem("import", "mongo", path, "--into", "s.t", *dry, dsn=owner, code=2)
+            assert 'The engine is not in the database "mongo_none", or lacks a part.' in err
+            assert "Hint: pgtandem init deploys it" in err
+        with psycopg.connect(owner) as connection:
+            query = "SELECT to_regnamespace('s') IS NULL"
+            assert connection.execute(query).fetchone() == (True,)
+
+
+def test_how_far_it_is():
+    shown = []
+    run = SimpleNamespace(counts=mongo_import.Result(), read=0, file=1)
+    meter = SimpleNamespace(show=lambda percent, text: shown.append((percent, text)))
+    watch = import_.Watch(run, [{"size": 100}, {"size": 300}], meter)
+    watch.beat()
+    run.counts.add(documents=1000, set_aside=2)
+    run.read = 50
+    watch.beat()
+    run.file, run.read = 2, 100
+    watch.beat()
+    assert [percent for percent, _ in shown] == [0.0, 12.5, 50.0]
+    assert shown[0][1] == "0 documents"
+    assert re.fullmatch(r"1,000 documents, [\d,]+/s, 2 set aside", shown[1][1])
+    assert shown[2][1].endswith("2 set aside, 0:00:00 to go")
+    import_.Watch(run, [{"size": 100}, {"size": None}], meter).beat()  # standard input
+    assert shown[3][0] is None
 
 
 def test_a_real_export(session, load, table):

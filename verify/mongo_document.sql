@@ -13,6 +13,7 @@ SELECT 'pgtandem.mongo_binary(bytea, text)'::regprocedure;
 SELECT 'pgtandem.mongo_oids(text[])'::regprocedure;
 SELECT 'pgtandem._mongo_relaxed(jsonb)'::regprocedure;
 SELECT 'pgtandem.mongo_json(jsonb)'::regprocedure;
+SELECT 'pgtandem._mongo_within(text, text, text)'::regprocedure;
 SELECT 'pgtandem._mongo_flaw(jsonb, text, text)'::regprocedure;
 SELECT 'pgtandem.mongo_flaw(jsonb, text, text)'::regprocedure;
 SELECT 'pgtandem.mongo_unread(jsonb, jsonb)'::regprocedure;

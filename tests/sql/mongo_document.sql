@@ -3,7 +3,7 @@
 
 BEGIN;
 
-SELECT plan(64);
+SELECT plan(80);
 
 SET LOCAL TimeZone = 'Asia/Tokyo';
 SET LOCAL DateStyle = 'German, DMY';
@@ -47,7 +47,8 @@ FROM (VALUES
     ('2024-02-29 00:00:00.0309+00', '{"$date": "2024-02-29T00:00:00.030Z"}'),
     ('9999-12-31 23:59:59.999+00', '{"$date": "9999-12-31T23:59:59.999Z"}'),
     ('10000-01-01 00:00:00+00', '{"$date": {"$numberLong": "253402300800000"}}'),
-    ('1969-12-31 23:59:59.9995+00', '{"$date": {"$numberLong": "-1"}}'),
+    ('2024-02-29 00:00:00.0009+00', '{"$date": "2024-02-29T00:00:00Z"}'),
+    ('1969-12-31 23:59:59.9999+00', '{"$date": {"$numberLong": "-1"}}'),
     ('-infinity', '{"$date": {"$numberLong": "-9223372036854775808"}}')
 ) AS v (value, means);
 SELECT is(pgtandem.mongo_date(NULL), NULL, 'no date');
@@ -96,6 +97,7 @@ FROM (VALUES
     ('"a"', 'text', 'string', NULL),
     ('1', 'text', 'string', 'no string'),
     ('{"$oid": "5ca4"}', 'text', 'objectId', 'not to be held exactly by text'),
+    ('"5ca4bbcea2dd94ee58162a68"', 'text', 'objectId', 'no objectId'),
     ('1.5', 'integer', 'number', 'not to be held exactly by integer'),
     ('{"$numberDecimal": "1"}', 'integer', 'number', 'no number'),
     ('{"$numberInt": "1", "a": 1}', 'integer', 'number', 'no number'),
@@ -104,7 +106,23 @@ FROM (VALUES
     ('"AAAAAAAA-44b3-4c69-90e8-e7d1dfc035d4"', 'uuid', 'string', 'another spelling'),
     ('"2024-02-29T00:00:00Z"', 'timestamptz', 'date', 'no date'),
     ('{"$binary": {"base64": "AAEC", "subType": "05"}}', 'bytea', 'binary', 'no binary'),
-    (NULL, 'integer', 'number', NULL)
+    (NULL, 'integer', 'number', NULL),
+    ('{"$numberDouble": "-0.0"}', 'integer', 'number', 'not to be held exactly by integer'),
+    ('{"$numberDouble": "-0.0"}', 'double precision', 'number', NULL),
+    ('{"$numberDecimal": "-0E+3"}', 'numeric', 'decimal', 'not to be held exactly by numeric'),
+    ('"abc"', 'varchar(3)', 'string', NULL),
+    ('"abc "', 'varchar(3)', 'string', 'not to be held exactly by varchar(3)'),
+    ('["abcd"]', 'varchar(3)[]', 'string', 'an element: not to be held exactly by varchar(3)'),
+    ('999.99', 'numeric(5,2)', 'number', NULL),
+    ('1000', 'numeric(5,2)', 'number', 'not to be held exactly by numeric(5,2)'),
+    ('0.005', 'numeric(5,2)', 'number', 'not to be held exactly by numeric(5,2)'),
+    ('{"$numberDecimal": "NaN"}', 'numeric(5)', 'decimal', NULL),
+    ('{"$numberDecimal": "Infinity"}', 'numeric(5)', 'decimal',
+     'not to be held exactly by numeric(5)'),
+    ('1200', 'numeric(2,-2)', 'number', NULL),
+    ('{"$date": {"$numberLong": "-1000"}}', 'timestamptz(0)', 'date', NULL),
+    ('{"$date": "2024-02-29T12:00:00.5Z"}', 'timestamptz(0)', 'date',
+     'not to be held exactly by timestamptz(0)')
 ) AS v (value, type, bson, flaw);
 
 SELECT bag_eq(

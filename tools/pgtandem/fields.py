@@ -53,6 +53,7 @@ class Field:
         column: the target's column.
         path: the steps to it.
         kind: the column's type, without its modifier.
+        limits: the modifier, as "(5,2)", or nothing.
         bson: what it is in the document.
         raw: what stands at the path, jsonb; NULL: nothing.
         default: for documents that lack it, or None.
@@ -62,6 +63,7 @@ class Field:
     column: str
     path: documents.Path
     kind: str
+    limits: str
     bson: str
     raw: str
     default: str | None
@@ -76,7 +78,11 @@ class Field:
     @property
     def flaw(self) -> str:
         """Why the column cannot hold it; NULL where it can."""
-        kind, bson = sqltext.literal(self.kind), sqltext.literal(self.bson)
+        kind = self.kind
+        if self.limits:
+            base = kind.removesuffix("[]")
+            kind = kind.replace(base, base.replace("text", "varchar") + self.limits)
+        kind, bson = sqltext.literal(kind), sqltext.literal(self.bson)
         return f"pgtandem.mongo_flaw({self.value}, {kind}, {bson})"
 
     @property
@@ -143,6 +149,7 @@ def fields(document: Document) -> list[Field]:
                 column=name,
                 path=path,
                 kind=kind,
+                limits=_limits(document.target.columns[name]),
                 bson=form.bson or BSON[kind][0],
                 raw=raw,
                 default=sqltext.closed(form.default) if form.default else None,
@@ -160,6 +167,11 @@ def _kind(declared: str) -> str:
     base = sqltext.base_type(declared)
     element = base.removesuffix("[]")
     return base.replace(element, "text", 1) if element == "varchar" else base
+
+
+def _limits(declared: str) -> str:
+    found = re.search(r"\(.*\)", declared)
+    return re.sub(r"\s", "", found[0]) if found else ""
 
 
 def columns(document: Document, mistakes: Mistakes) -> Iterator[Column]:

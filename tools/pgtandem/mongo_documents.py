@@ -32,6 +32,7 @@ SUSPECTS = (re.compile(rb"\\u0000"), re.compile(rb"-0\.0(?![0-9])"))
 USUAL_ID = re.compile(rb'\{"_id":\{"\$oid":"[0-9a-f]{24}"\}')
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 CONSTANT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)', re.DOTALL)
+DOLLAR = re.compile(rb"\$[A-Za-z]+\x00")  # in BSON perhaps the name of a field
 LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 BSON_AS_IT_IS: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.UNSPECIFIED,
@@ -52,6 +53,7 @@ NUL_CHARACTER = "NUL character"
 NUMBER = "number"
 TOO_LARGE = "over 16 MiB"
 TOO_DEEP = "nested too deeply"
+AMBIGUOUS = "ambiguous"
 BROKEN_BSON = "broken BSON"
 DUPLICATE = "duplicate _id"
 REFUSED = "refused by PostgreSQL"
@@ -178,15 +180,23 @@ class Decoder:
         if text[0] == "-" and not re.search("[1-9]", re.split("[eE]", text)[0]):
             self._problem = UnfitError(NUMBER, f"JSONB has no negative zero ({text}).")
 
-    def read(self, text: str, start: int = 0) -> tuple[object, int]:
-        """The value that begins at a place of a text, and where it ends; numbers are None.
+    def read(self, text: str, start: int = 0) -> tuple[object, int, str]:
+        """The value that begins at a place of a text, where it ends, and the text.
+
+        Numbers are None. The text has " Infinity" for "+Infinity", which old exports write.
 
         Raises:
             json.JSONDecodeError: where it is no JSON.
             RecursionError: where it is nested a thousand times.
         """
         self._problem = None
-        return self._decoder.raw_decode(text, start)
+        while True:
+            try:
+                return *self._decoder.raw_decode(text, start), text
+            except json.JSONDecodeError as error:
+                if not text.startswith("+Infinity", error.pos):
+                    raise
+                text = f"{text[: error.pos]} {text[error.pos + 1 :]}"
 
     def checked(self, value: object, text: str, size: int) -> tuple[bytes, bytes]:
         """What PostgreSQL gets of a value that was just read: its _id, as in Document, and text.
@@ -249,7 +259,7 @@ def from_line(raw: bytes, decoder: Decoder, is_whole: bool = True) -> tuple[byte
     try:
         text = raw.decode()
         start = len(text) - len(text.lstrip())
-        value, end = decoder.read(text, start)
+        value, end, text = decoder.read(text, start)
         if text[end:].strip():
             raise json.JSONDecodeError("More than one value", text, end)
         return decoder.checked(value, text, len(raw))
@@ -261,6 +271,15 @@ def from_line(raw: bytes, decoder: Decoder, is_whole: bool = True) -> tuple[byte
         raise UnfitError(reason, f"{error.msg}, at byte {at} of it.") from error
     except RecursionError as error:
         raise UnfitError(TOO_DEEP, "MongoDB nests 100 levels at most.") from error
+
+
+def _means(text: str, raw: bytes) -> bool:
+    """Whether a text, read again, is the same document."""
+    try:
+        value = json_util.loads(text, json_options=CANONICAL)
+        return bson.encode(value, codec_options=BSON_AS_IT_IS) == raw
+    except Exception:  # json_util raises whatever it meets
+        return False
 
 
 def from_bson(raw: bytes) -> tuple[bytes, bytes]:
@@ -280,6 +299,11 @@ def from_bson(raw: bytes) -> tuple[bytes, bytes]:
                 " type that MongoDB gave up (undefined, symbol, DBPointer).",
             )
         text = json_util.dumps(value, json_options=CANONICAL)
+        # In JSON nobody can tell a field of that name from a value of that type.
+        if DOLLAR.search(raw) and not _means(text, raw):
+            raise UnfitError(
+                AMBIGUOUS, 'It has a field whose name means a type in Extended JSON ("$date").'
+            )
     except BSONError as error:
         raise UnfitError(BROKEN_BSON, str(error)) from error
     except RecursionError as error:

@@ -162,6 +162,7 @@ class File:
             self.format = self._told(self._data.peek(HEAD)) if format_ == "auto" else format_
         self.line = 0
         self.position = 0
+        self.is_open = False  # an array has begun and not ended
 
     @staticmethod
     def _open(name: str) -> io.BufferedReader:
@@ -200,6 +201,11 @@ class File:
         """Some bytes, fewer only at the end."""
         with _damaged(self.name):
             return self._data.read(size)
+
+    def is_at_end(self) -> bool:
+        """Whether nothing is left to read."""
+        with _damaged(self.name):
+            return not self._data.peek(1)
 
     def on_disk(self) -> int:
         """Bytes that were read of the file as it is on disk."""
@@ -287,13 +293,18 @@ class Reader:
     ) -> None:
         """Read what is in already."""
         left = place.total - self.total if number < place.file else place.position
+        last = b""
         while left > 0 and (data := file.read(min(left, self._block))):
+            if file.position == 0:
+                file.is_open = _begins_array(data)
+            last = data.rstrip()[-1:] or last
             self._take(file, data, 0)
             left -= len(data)
             skipped(number, file)
         if number < place.file:
             return
         file.line = place.line
+        file.is_open = file.is_open and last != b"]"
         if place.digest and (self.total, self._hash.hexdigest()) != (place.total, place.digest):
             raise PgtandemError(
                 f"What was read of {file.name} the last time is not what is in it now.",
@@ -389,16 +400,16 @@ class Reader:
 
     def _array(self, number: int, file: File) -> Iterator[Chunk]:
         """Documents that follow each other, in an array or not, on as many lines as they like."""
-        rest, at_end, is_open = b"", False, False
+        # Of what is at the end the last chunk with a byte in it tells: none comes after it.
+        rest = b""
         decoder = documents.Decoder()
-        while not at_end:
-            data = file.read(self._block)
-            rest, at_end = rest + data, not data
+        while data := file.read(self._block):
+            rest, at_end = rest + data, file.is_at_end()
             if file.position == 0:
-                is_open = rest.removeprefix(BOM).lstrip().startswith(b"[")
-            scan = _Scan(rest, file, decoder, at_end, is_open)
+                file.is_open = _begins_array(rest)
+            scan = _Scan(rest, file, decoder, at_end, file.is_open)
             scan.run()
-            is_open = scan.is_open
+            file.is_open = scan.is_open
             if scan.used or scan.bad:
                 self._take(file, rest[: scan.used], rest.count(b"\n", 0, scan.used))
                 rest = rest[scan.used :]
@@ -410,6 +421,10 @@ class Reader:
                     detail="No document ends within 64 MiB.",
                     hint="What is before it is in. Mend the file there, and run it again.",
                 )
+
+
+def _begins_array(data: bytes) -> bool:
+    return data.removeprefix(BOM).lstrip().startswith(b"[")
 
 
 class _Scan:
@@ -465,7 +480,7 @@ class _Scan:
         """Take one document; False where its end is not in sight yet."""
         text, line, position = self._text, self._line, self._start + self.used
         try:
-            value, end = self._decoder.read(text, self._at)
+            value, end, text = self._decoder.read(text, self._at)
         except (json.JSONDecodeError, RecursionError) as error:
             return self._broken(error, line, position)
         part = text[self._at : end]

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -35,7 +35,6 @@ COPY_BEGIN, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 THREE, INTEGER, BIGINT, NULL = b"\0\3", b"\0\0\0\4", b"\0\0\0\10", b"\xff\xff\xff\xff"
 WAITED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 REASONS = {
-    "22P05": mongo_documents.NUL_CHARACTER,
     "22003": mongo_documents.NUMBER,
     "54001": mongo_documents.TOO_DEEP,
 }
@@ -364,6 +363,8 @@ class Import:
             if not _is_documents_fault(error):
                 raise
             if len(some) > 1:
+                # Where a line is no JSON, the _ids of its block may be those of other lines.
+                some = [replace(each, id=b"") for each in some]
                 middle = len(some) // 2
                 self._put(session, some[:middle], result)
                 self._put(session, some[middle:], result)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,10 @@ def mongo(
     if order.files.count("-") > 1:
         raise PgtandemError("Standard input can be read once only.", hint="Name - once.")
     _needs()
-    with db.postgres_errors(), sessions.interruptible(), sessions.connect(target) as session:
+    with (
+        db.postgres_errors(), _permitted(order), sessions.interruptible(),
+        sessions.connect(target) as session,
+    ):  # fmt: skip
         good = _dry_run(session, target, order) if dry_run else _run(session, target, order)
     if not good:
         context.exit(1)
@@ -103,6 +107,21 @@ def _needs() -> None:
         raise PgtandemError(
             f'An import from MongoDB needs the Python package "{error.name}".',
             hint="pip install 'pgtandem[mongo]'",
+        ) from error
+
+
+@contextmanager
+def _permitted(order: Order) -> Iterator[None]:
+    """Say it where a privilege is missing."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PgtandemError(
+            f"Your role may not import into {order.into}.",
+            detail=error.diag.message_primary,
+            hint='docs/mongo.md, "Who may import", has what to grant; or connect as the role that'
+            " has deployed the engine.",
+            sqlstate=error.sqlstate,
         ) from error
 
 
@@ -152,8 +171,9 @@ def _run(session: sessions.Connection, target: db.Target, order: Order) -> bool:
     remarks = output.Remarks(output.stderr())
     remarks.listen(session)
     files = mongo_files.describe(order.files)
-    staging = mongo_import.find_staging(session, order.into, make=True)
-    with deployed.engine_errors(session):
+    # Nothing is made where it cannot begin.
+    with deployed.engine_errors(session), _permitted(order), session.transaction():
+        staging = mongo_import.find_staging(session, order.into, make=True)
         row = session.execute(
             db.load_query("import_begin"),
             {
@@ -290,7 +310,7 @@ def _dry_run(session: sessions.Connection, target: db.Target, order: Order) -> b
 
     remarks = output.Remarks(output.stderr())
     files = mongo_files.describe(order.files)
-    with deployed.engine_errors(session):
+    with deployed.engine_errors(session), _permitted(order):
         staging = mongo_import.find_staging(session, order.into, make=False)
     began = time.monotonic()
     alone = replace(order, jobs=1)  # of the sessions only one could see what came before
