@@ -218,7 +218,9 @@ def run(dsn: str, change: Callable[[str], str] | None = None) -> None:
         Bound = type("Bound", (Machine,), {"connection": connection})  # noqa: N806
         how = settings(max_examples=25, stateful_step_count=15) if few() else settings()
         if change:  # to be found, not to be made small
-            how = settings(how, phases=[Phase.generate], max_examples=200)
+            how = settings(
+                how, phases=[Phase.generate], max_examples=200, report_multiple_bugs=False
+            )
         run_state_machine_as_test(Bound, settings=how)
 
 

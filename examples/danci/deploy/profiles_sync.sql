@@ -477,6 +477,7 @@ DECLARE
     v_broken  boolean := false;
     v_nothing boolean;
     v_there   boolean;
+    v_before  text;
     v_then    danci.user_learning_profiles;
     v_order   bigint[];
 BEGIN
@@ -527,6 +528,12 @@ BEGIN
                    WHEN v_first.before IS NULL THEN 'delete'
                    WHEN v_row IS NULL THEN 'insert'
                    ELSE 'restore' END;
+    -- The same in the columns of now.
+    v_before := v_first.before;
+    IF v_first.columns <> p_columns THEN
+        v_columns := pgtandem._columns_of('danci.user_learning_profiles'::regclass);
+        v_before := pgtandem._overlay(v_before, v_first.columns, v_row, v_columns);
+    END IF;
     IF action <> 'none' AND NOT p_force THEN
         reason := CASE WHEN v_broken AND v_row IS NULL THEN 'deleted'
                        WHEN v_broken AND v_after IS NULL THEN 'inserted'
@@ -543,9 +550,7 @@ BEGIN
                            'WHERE t.user_id = $2 AND (%2$s))',
                            'danci.user_learning_profiles', p_references)
             INTO v_there
-            USING pgtandem._overlay(v_first.before, v_first.columns, v_row,
-                                    pgtandem._columns_of('danci.user_learning_profiles'::regclass)),
-v_key1;
+            USING v_before, v_key1;
             reason := CASE WHEN v_there THEN 'referenced' END;
         END IF;
     END IF;
@@ -559,8 +564,7 @@ v_key1;
         PERFORM set_config('pgtandem_profiles.undo', v_first.id::text, true);
         -- What the mapping writes, so that triggers see it change; restore() has the last word on
         -- all.
-        v_then := pgtandem._overlay(v_first.before, v_first.columns, v_row,
-                                    pgtandem._columns_of('danci.user_learning_profiles'::regclass))::danci.user_learning_profiles;
+        v_then := v_before::danci.user_learning_profiles;
         IF action = 'delete' THEN
             DELETE FROM danci.user_learning_profiles AS t WHERE t.user_id = v_key1;
         ELSIF action = 'restore' THEN

@@ -513,6 +513,7 @@ DECLARE
     v_broken  boolean := false;
     v_nothing boolean;
     v_there   boolean;
+    v_before  text;
     v_then    vibelife.vibe_users;
     v_order   bigint[];
 BEGIN
@@ -563,6 +564,12 @@ BEGIN
                    WHEN v_first.before IS NULL THEN 'delete'
                    WHEN v_row IS NULL THEN 'insert'
                    ELSE 'restore' END;
+    -- The same in the columns of now.
+    v_before := v_first.before;
+    IF v_first.columns <> p_columns THEN
+        v_columns := pgtandem._columns_of('vibelife.vibe_users'::regclass);
+        v_before := pgtandem._overlay(v_before, v_first.columns, v_row, v_columns);
+    END IF;
     IF action <> 'none' AND NOT p_force THEN
         reason := CASE WHEN v_broken AND v_row IS NULL THEN 'deleted'
                        WHEN v_broken AND v_after IS NULL THEN 'inserted'
@@ -579,9 +586,7 @@ BEGIN
                            'WHERE t.vibe_id = $2 AND (%2$s))',
                            'vibelife.vibe_users', p_references)
             INTO v_there
-            USING pgtandem._overlay(v_first.before, v_first.columns, v_row,
-                                    pgtandem._columns_of('vibelife.vibe_users'::regclass)),
-v_key1;
+            USING v_before, v_key1;
             reason := CASE WHEN v_there THEN 'referenced' END;
         END IF;
     END IF;
@@ -595,8 +600,7 @@ v_key1;
         PERFORM set_config('pgtandem_journey.undo', v_first.id::text, true);
         -- What the mapping writes, so that triggers see it change; restore() has the last word on
         -- all.
-        v_then := pgtandem._overlay(v_first.before, v_first.columns, v_row,
-                                    pgtandem._columns_of('vibelife.vibe_users'::regclass))::vibelife.vibe_users;
+        v_then := v_before::vibelife.vibe_users;
         IF action = 'delete' THEN
             DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
         ELSIF action = 'restore' THEN
