@@ -255,7 +255,7 @@ BEGIN
                     not_before = clock_timestamp()
                                  + least(0.1 * 2 ^ least(attempts, 12), CASE
                                        WHEN v_sqlstate IN ('40001', '40P01', '55P03') THEN 2
-                                       ELSE 300 END) * (0.5 + random()) * interval '1 second'
+                                       ELSE 300 END) * (1 - random() / 2) * interval '1 second'
                 WHERE id = ANY (v_entry.ids);
                 failed := failed + 1;
         END;
