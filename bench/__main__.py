@@ -14,6 +14,7 @@ from bench import (
     journey,
     latency,
     measure,
+    mongo,
     report,
     rollout,
     triggers,
@@ -30,8 +31,9 @@ PARTS = {
     "documents": (documents.run, 4),
     "rollout": (rollout.run, 5),
     "journey": (journey.run, 3),
+    "mongo": (mongo.run, 3),
 }
-WITHOUT_GEAR = {"documents", "rollout", "journey"}
+WITHOUT_GEAR = {"documents", "rollout", "journey", "mongo"}
 
 
 @click.command()

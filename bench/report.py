@@ -21,9 +21,10 @@ HEAD = """\
 {cores} cores, {memory:.0f} GB.
 
 The source has {rows:,} rows of `examples/gear` (where documents are written, of
-`examples/unified_profiles`; where columns are computed, of `examples/vibelife_v5`, with ten times
-as many messages), with random UUIDs as keys. Contestants run side by side, each once a
-round, in an order drawn anew after a first round that is dropped. Rounds:
+`examples/unified_profiles`; where they are imported, of `examples/mongo_tasks`; where columns are
+computed, of `examples/vibelife_v5`, with ten times as many messages), with random UUIDs as keys.
+Contestants run side by side, each once a round, in an order drawn anew after a first round that is
+dropped. Rounds:
 {rounds},
 and up to twice as many where others disturb. The ratio is the median of the ratios within single
 rounds, over 1 where pgtandem is better; the quartiles say how far to trust it. Read the ratios, not

@@ -189,6 +189,7 @@ BEGIN
             RETURN v_copied;
     END;
     v_start := clock_timestamp();
+    SET CONSTRAINTS ALL IMMEDIATE;  -- a bad row is to fail by itself, not the commit
     PERFORM pgtandem._require_room(p_mapping);
     PERFORM pgtandem._record(p_mapping, 'ours');
     v_copied := pgtandem._copy_chunk(v_chunk, p_strategy);

@@ -184,10 +184,11 @@ COMMENT ON FUNCTION pgtandem._due(text, text, bigint, boolean) IS
     'with an id up to p_upto, without those of images that are gone, where given), and whatever '
     'else is queued of their keys by now, which is settled with them.';
 
-CREATE FUNCTION pgtandem._drain_batch(
+CREATE FUNCTION pgtandem._drain_keys(
     p_mapping   text,
-    p_reason    text DEFAULT NULL,
-    p_upto      bigint DEFAULT NULL,
+    p_reason    text,
+    p_upto      bigint,
+    p_together  boolean,
     OUT settled integer,
     OUT failed  integer,
     OUT more    boolean
@@ -201,9 +202,9 @@ DECLARE
     -- queued.
     v_keep_gone boolean := p_upto IS NULL AND (pgtandem.mapping_of(p_mapping)).copy_state = 'open';
     -- In mode queued a chunk may also put back an older image, as nobody has locked the row.
-    v_keep_all  boolean := v_keep_gone AND EXISTS (
-                               SELECT FROM pgtandem.mapping
-                               WHERE name = p_mapping AND settings #>> '{sync,mode}' = 'queued');
+    v_keep_all  boolean := v_keep_gone AND (pgtandem.mapping_of(p_mapping)).settings
+                                           #>> '{sync,mode}' = 'queued';
+    v_recorded  boolean := to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL;
     v_entry     record;
     v_result    text;
     v_sqlstate  text;
@@ -211,25 +212,32 @@ DECLARE
 BEGIN
     settled := 0;
     failed := 0;
-    IF p_reason = 'difference' THEN
-        PERFORM pgtandem._require_room(p_mapping);
-    END IF;
-    -- Below deadlock_timeout: where an application holds the target row, ours gives way.
-    PERFORM set_config('lock_timeout', '100ms', true);
-    more := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
+    more := false;
     FOR v_entry IN
         SELECT q.key, array_agg(q.id) AS ids,
-               CASE WHEN bool_and(q.reason IN ('copy', 'difference')) THEN 'ours'
-                    WHEN bool_and(q.reason = 'gone') THEN 'gone' ELSE '' END AS whose
+               CASE WHEN bool_or(q.reason NOT IN ('copy', 'difference', 'gone')) THEN ''
+                    WHEN bool_and(q.reason = 'gone') THEN 'gone' ELSE 'ours' END AS whose
         FROM pgtandem._due(p_mapping, p_reason, p_upto, v_keep_gone) AS q
         GROUP BY q.key
         ORDER BY q.key
     LOOP
         more := true;
         BEGIN
+            IF v_recorded AND v_entry.whose = 'ours' THEN
+                PERFORM pgtandem._require_room(p_mapping);
+            END IF;
             PERFORM pgtandem._record(p_mapping, v_entry.whose);
             v_result := pgtandem._settle(p_mapping, v_entry.key);
+            IF NOT p_together THEN
+                SET CONSTRAINTS ALL IMMEDIATE;
+                SET CONSTRAINTS ALL DEFERRED;  -- of the next, after its last statement
+            END IF;
             DELETE FROM pgtandem.recheck WHERE id = ANY (v_entry.ids);
+            IF v_recorded AND v_entry.whose = '' THEN
+                -- A chunk may have brought what the application wrote.
+                EXECUTE format('SELECT %I.disown($1)', 'pgtandem_' || p_mapping)
+                USING pgtandem._settled_at_once(p_mapping, v_entry.key);
+            END IF;
             IF v_keep_all OR v_keep_gone AND v_result IN ('deleted', 'equal') THEN
                 PERFORM pgtandem.queue(p_mapping, v_entry.key, 'gone');
             END IF;
@@ -245,15 +253,52 @@ BEGIN
                     sqlstate = v_sqlstate,
                     message = v_message,
                     not_before = clock_timestamp()
-                                 + least(0.1 * 2 ^ least(attempts, 12),
-                                         CASE WHEN v_sqlstate IN ('40001', '40P01', '55P03') THEN 2
-                                              ELSE 300 END) * interval '1 second'
+                                 + least(0.1 * 2 ^ least(attempts, 12), CASE
+                                       WHEN v_sqlstate IN ('40001', '40P01', '55P03') THEN 2
+                                       ELSE 300 END) * (0.5 + random()) * interval '1 second'
                 WHERE id = ANY (v_entry.ids);
                 failed := failed + 1;
         END;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
+    SET CONSTRAINTS ALL IMMEDIATE;
     PERFORM pgtandem._record(p_mapping, '');
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._drain_keys(text, text, bigint, boolean) IS
+    'What _drain_batch does with the keys that are due. p_together: what may be deferred to the '
+    'commit is checked at the end, for all of them, and raises; else after each.';
+
+CREATE FUNCTION pgtandem._drain_batch(
+    p_mapping   text,
+    p_reason    text DEFAULT NULL,
+    p_upto      bigint DEFAULT NULL,
+    OUT settled integer,
+    OUT failed  integer,
+    OUT more    boolean
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_touched boolean;
+BEGIN
+    IF p_reason = 'difference' THEN
+        PERFORM pgtandem._require_room(p_mapping);
+    END IF;
+    -- Below deadlock_timeout: where an application holds the target row, ours gives way.
+    PERFORM set_config('lock_timeout', '100ms', true);
+    v_touched := pgtandem._resolve_touches(p_mapping, p_upto) > 0;
+    BEGIN
+        SELECT k.settled, k.failed, k.more INTO settled, failed, more
+        FROM pgtandem._drain_keys(p_mapping, p_reason, p_upto, true) AS k;
+    EXCEPTION
+        WHEN OTHERS THEN
+            -- A row that fails is to fail by itself, not the commit of all.
+            SELECT k.settled, k.failed, k.more INTO settled, failed, more
+            FROM pgtandem._drain_keys(p_mapping, p_reason, p_upto, false) AS k;
+    END;
+    more := more OR v_touched;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._drain_batch(text, text, bigint) IS

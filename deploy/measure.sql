@@ -257,14 +257,14 @@ DECLARE
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
     IF to_regclass(v_table) IS NULL THEN
-        EXECUTE format('CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, '
-                       'key jsonb, layout integer, before text, after bytea)', v_table);
-        EXECUTE format('CREATE INDEX ON %s USING hash (key)', v_table);
+        EXECUTE format('CREATE TABLE %1$s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key '
+                       'jsonb, layout integer, b xid, a xid, c tid, d tid, before text, after '
+                       'bytea); CREATE INDEX ON %1$s USING hash (key)', v_table);
     END IF;
     v_size := pg_total_relation_size(v_table);
-    EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) '
-                   'INSERT INTO %s (key, layout, before, after) SELECT jsonb_build_array(%s), 1, '
-                   'CASE WHEN row_number() OVER () <= %s THEN t::text END, '
+    EXECUTE format('EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) INSERT INTO %s '
+                   '(key, layout, b, a, c, d, before, after) SELECT jsonb_build_array(%s), 1, '
+                   'xmin, xmin, ctid, ctid, CASE WHEN row_number() OVER () <= %s THEN t::text END, '
                    'sha256(convert_to(t::text, ''UTF8'')) FROM %I.measured_target AS t LIMIT %s',
                    v_table, (SELECT string_agg(format('t.%I', k), ', ')
                              FROM unnest((pgtandem.mapping_of(p_mapping)).key) AS k),

@@ -116,22 +116,98 @@ CREATE FUNCTION pgtandem._references(p_target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg(format('EXISTS (SELECT FROM %s AS c WHERE %s AND '
-                             '(c.tableoid, c.ctid) <> (t.tableoid, t.ctid))', k.conrelid::regclass,
-        (SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
-                                  a.attname), ' AND ')
-         FROM unnest(k.conkey, k.confkey, k.conpfeqop) AS f (ours, theirs, equal)
-         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = f.ours
-         JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = f.theirs
-         JOIN pg_operator AS o ON o.oid = f.equal
-         JOIN pg_namespace AS n ON n.oid = o.oprnamespace)), ' OR ')
+    SELECT string_agg(format('(%s) AND EXISTS (SELECT FROM %s AS c WHERE %s AND '
+                             '(c.tableoid, c.ctid) <> (t.tableoid, t.ctid))',
+                             concat_ws(' OR ',
+                                 CASE WHEN k.confdeltype IN ('c', 'n', 'd') THEN '$1 IS NULL' END,
+                                 CASE WHEN k.confupdtype IN ('c', 'n', 'd')
+                                      THEN format('$1 IS NOT NULL AND (%s)', f.changed) END),
+                             k.conrelid::regclass, f.matched), ' OR ')
     FROM pg_constraint AS k
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype IN ('c', 'n', 'd')
+    CROSS JOIN LATERAL (
+        SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
+                                 a.attname), ' AND ') AS matched,
+               -- As text: PostgreSQL, too, asks for more here than whether they are equal.
+               string_agg(format('t.%1$I::text IS DISTINCT FROM b.%1$I::text', r.attname),
+                          ' OR ') AS changed
+        FROM unnest(k.conkey, k.confkey, k.conpfeqop) AS u (ours, theirs, equal)
+        JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.ours
+        JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.theirs
+        JOIN pg_operator AS o ON o.oid = u.equal
+        JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+    ) AS f
+    WHERE k.contype = 'f' AND k.conparentid = 0
+      AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
       AND k.confrelid IN (SELECT pgtandem._relations(p_target));
 $$;
 COMMENT ON FUNCTION pgtandem._references(regclass) IS
-    'A condition over a row t of a table: a foreign key would delete or change others with it; '
-    'NULL: there is no such key.';
+    'A condition over a row t of a table, and the row b that it is to become ($1 as text; NULL: it '
+    'is to go): a foreign key would delete or change others with it. NULL: there is no such key.';
+
+CREATE FUNCTION pgtandem._require_references(p_target regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hidden text := (
+        SELECT string_agg(DISTINCT k.conrelid::regclass::text, ', ')
+        FROM pg_constraint AS k
+        WHERE k.contype = 'f' AND k.conparentid = 0
+          AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+          AND k.confrelid IN (SELECT pgtandem._relations(p_target))
+          AND (row_security_active(k.conrelid) OR NOT has_table_privilege(k.conrelid, 'SELECT')));
+BEGIN
+    IF v_hidden IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" cannot see which rows of % refer to %', current_user, v_hidden,
+            p_target
+            USING ERRCODE = 'TD067',
+                  DETAIL = 'A foreign key would delete or change them with what is undone.',
+                  HINT = format('GRANT SELECT ON %s TO %I; where row level security hides rows, '
+                                'undo as a role with BYPASSRLS, or as the owner of the table.',
+                                v_hidden, current_user);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._require_references(regclass) IS
+    'Raises TD067 where rows may be hidden that a foreign key would delete or change with those of '
+    'a table.';
+
+CREATE FUNCTION pgtandem._adopt(p_others text[], p_row anyelement, p_was xid, p_is xid)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_schema text;
+BEGIN
+    -- @plpgsql_check_options: security_warnings = off
+    -- They are quoted names.
+    FOREACH v_schema IN ARRAY p_others LOOP
+        EXECUTE format('SELECT %s.adopt($1, $2, $3)', v_schema) USING p_row, p_was, p_is;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._adopt(text[], anyelement, xid, xid) IS
+    'Tells the other mappings of a target (their schemas, quoted) that an undo has made a row '
+    'again what p_was wrote: what they wrote of it is there as before.';
+
+CREATE FUNCTION pgtandem._refuse_write(p_mapping text, p_owner name) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Anybody may set a setting, and would write as the owner what he may not write himself.
+    RAISE EXCEPTION 'role "%" may not write for the backfill of mapping "%"', session_user,
+        p_mapping
+        USING ERRCODE = 'TD066',
+              DETAIL = format('Its session has set pgtandem_%s.record or .undo, which say that a '
+                              'backfill, a repair or an undo is at work.', p_mapping),
+              HINT = format('RESET ALL; or, to be one who runs them: GRANT %I TO %I;',
+                            p_owner, session_user);
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._refuse_write(text, name) IS
+    'Raises TD066: the session is not of a member of the role that owns a mapping.';
 
 CREATE FUNCTION pgtandem.pre_image_size(p_mapping text) RETURNS bigint
 LANGUAGE sql STABLE
@@ -141,6 +217,43 @@ AS $$
 $$;
 COMMENT ON FUNCTION pgtandem.pre_image_size(text) IS
     'Bytes that the pre-images of a mapping take; NULL where it stores none.';
+
+CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_count bigint := 0;
+BEGIN
+    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
+    END IF;
+    RETURN v_count;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._undo_to_go(text) IS
+    'How many pre-images a mapping has. Reads them all.';
+
+CREATE FUNCTION pgtandem._free_pre_images(p_images regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_found boolean;
+BEGIN
+    PERFORM set_config('lock_timeout', '100ms', true);
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', p_images);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', p_images) INTO v_found;
+    IF NOT v_found THEN
+        EXECUTE format('TRUNCATE %s', p_images);
+    END IF;
+EXCEPTION
+    WHEN lock_not_available THEN
+        NULL;  -- somebody writes some just now
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._free_pre_images(regclass) IS
+    'Gives back the space of a table of pre-images in which none is left.';
 
 CREATE FUNCTION pgtandem._close_undo(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -166,6 +279,25 @@ $$;
 COMMENT ON FUNCTION pgtandem._close_undo(text) IS
     'Drops the table of pre-images of a mapping, and says so where it holds any.';
 
+CREATE FUNCTION pgtandem._undo_alone(p_mapping text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_others text := (SELECT string_agg(pid::text, ', ') FROM pgtandem.worker_status
+                      WHERE mapping = p_mapping AND pid <> pg_backend_pid());
+BEGIN
+    IF v_others IS NOT NULL THEN
+        RAISE EXCEPTION 'a backfill or an undo of mapping "%" is at work', p_mapping
+            USING ERRCODE = 'TD060',
+                  DETAIL = format('Its process id: %s.', v_others),
+                  HINT = 'Stop it, or wait for its end, and undo then. What is undone stays so.';
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION pgtandem._undo_alone(text) IS
+    'Raises TD060 where another session copies or undoes a mapping.';
+
 CREATE FUNCTION pgtandem.drop_pre_images(p_mapping text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -176,6 +308,7 @@ DECLARE
     v_bytes  bigint := 0;
 BEGIN
     IF v_images IS NOT NULL THEN
+        PERFORM pgtandem._undo_alone(p_mapping);
         PERFORM pgtandem.lock_tables(ARRAY[v_images], 'ACCESS EXCLUSIVE');
         v_bytes := pg_total_relation_size(v_images);
         EXECUTE format('TRUNCATE %s', v_images);
@@ -188,6 +321,6 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem.drop_pre_images(text) IS
     'Drops all pre-images of a mapping, so that what was written until now stays; returns the '
-    'bytes that are freed. TD001, TD004.';
+    'bytes that are freed. TD001, TD004, TD060 while a backfill or an undo is at work.';
 
 COMMIT;

@@ -13,6 +13,7 @@ BEGIN;
 -- Where a session stands between two transactions of its undo.
 CREATE TYPE pgtandem.undo_step AS (
     first  bigint,
+    last   bigint,
     below  bigint,
     again  boolean,
     undone bigint,
@@ -20,13 +21,15 @@ CREATE TYPE pgtandem.undo_step AS (
     failed bigint,
     busy   bigint,
     tries  integer,
+    echoes integer,
     wait   double precision,
     done   boolean
 );
 COMMENT ON TYPE pgtandem.undo_step IS
-    'State of an undo: first: it goes down from the pre-image before this id, and is at below; '
+    'State of an undo: it goes down from the pre-image before first to last, and is at below; '
     'again: only those that failed; undone: keys, and before this pass; failed and busy (locked) '
-    'keys of this pass; tries without success; wait: seconds; done.';
+    'keys of this pass; tries without success; echoes: passes over what triggers of the target '
+    'wrote meanwhile; wait: seconds; done.';
 
 CREATE FUNCTION pgtandem._undo_check(p_mapping text) RETURNS void
 LANGUAGE plpgsql
@@ -69,6 +72,7 @@ BEGIN
           AND EXISTS (SELECT FROM %s WHERE layout = l.id)
         $lost$, v_images)
     INTO v_lost USING p_mapping, pgtandem._columns_of(v_mapping.target);
+    PERFORM pgtandem._require_references(v_mapping.target);
     IF v_lost IS NOT NULL THEN
         RAISE EXCEPTION 'columns of % are gone or have another type since', v_mapping.target
             USING ERRCODE = 'TD063',
@@ -81,26 +85,7 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem._undo_check(text) IS
     'Raises TD001, TD061 where a mapping is in another phase, TD062 where nothing is recorded, '
-    'TD063 where columns have gone since.';
-
-CREATE FUNCTION pgtandem._undo_alone(p_mapping text) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_others text := (SELECT string_agg(pid::text, ', ') FROM pgtandem.worker_status
-                      WHERE mapping = p_mapping AND pid <> pg_backend_pid());
-BEGIN
-    IF v_others IS NOT NULL THEN
-        RAISE EXCEPTION 'a backfill or an undo of mapping "%" is at work', p_mapping
-            USING ERRCODE = 'TD060',
-                  DETAIL = format('Its process id: %s.', v_others),
-                  HINT = 'Stop it, or wait for its end, and undo then. What is undone stays so.';
-    END IF;
-END;
-$$;
-COMMENT ON FUNCTION pgtandem._undo_alone(text) IS
-    'Raises TD060 where another session copies or undoes a mapping.';
+    'TD063 where columns have gone since, TD067 where rows that refer to it are hidden.';
 
 CREATE FUNCTION pgtandem.undo_rows(p_mapping text, p_force_changed boolean DEFAULT false)
 RETURNS TABLE (key jsonb, action text, reason text, sqlstate text, message text)
@@ -141,23 +126,7 @@ COMMENT ON FUNCTION pgtandem.undo_preview(text, boolean) IS
     'How many rows of each kind undo_rows finds. Reads every pre-image and its row; writes '
     'nothing.';
 
-CREATE FUNCTION pgtandem._undo_to_go(p_mapping text) RETURNS bigint
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_count bigint := 0;
-BEGIN
-    IF to_regclass(format('pgtandem_%s.pre_image', p_mapping)) IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_count;
-    END IF;
-    RETURN v_count;
-END;
-$$;
-COMMENT ON FUNCTION pgtandem._undo_to_go(text) IS
-    'How many pre-images a mapping has. Reads them all.';
-
-CREATE FUNCTION pgtandem._undo_keys(p_mapping text, p_below bigint, p_again boolean)
+CREATE FUNCTION pgtandem._undo_keys(p_mapping text, p_step pgtandem.undo_step)
 RETURNS TABLE (id bigint, key jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -171,18 +140,22 @@ BEGIN
     -- @plpgsql_check_options: extra_warnings = off
     RETURN QUERY EXECUTE format($keys$
         SELECT p.id, p.key FROM %1$I.pre_image AS p
-        WHERE p.id < $1 AND (NOT $2 OR p.sqlstate IS NOT NULL)
+        WHERE p.id >= $1 AND p.id < $2 AND (NOT $3 OR p.sqlstate IS NOT NULL)
           AND NOT EXISTS (SELECT FROM %1$I.pre_image AS o WHERE o.key = p.key AND o.id > p.id)
         ORDER BY p.id DESC LIMIT 100
         $keys$, 'pgtandem_' || p_mapping)
-    USING p_below, p_again;
+    USING p_step.last, p_step.below, p_step.again;
 END;
 $$;
-COMMENT ON FUNCTION pgtandem._undo_keys(text, bigint, boolean) IS
+COMMENT ON FUNCTION pgtandem._undo_keys(text, pgtandem.undo_step) IS
     'The next 100 keys, the last written first, so that rows go before those that they refer to.';
 
-CREATE FUNCTION pgtandem._undo_batch(p_mapping text, p_force boolean, p_step pgtandem.undo_step)
-RETURNS pgtandem.undo_step
+CREATE FUNCTION pgtandem._undo_batch(
+    p_mapping  text,
+    p_force    boolean,
+    p_step     pgtandem.undo_step,
+    p_together boolean
+) RETURNS pgtandem.undo_step
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -192,6 +165,10 @@ DECLARE
     v_target     regclass := v_mapping.target;
     v_whole      boolean := v_mapping.settings -> 'unit' IS NULL;
     v_references text := CASE WHEN NOT p_force THEN pgtandem._references(v_target) END;
+    v_others     text[] := (SELECT array_agg(format('%I', 'pgtandem_' || m.name))
+                            FROM pgtandem.mapping AS m
+                            WHERE m.target = v_target AND m.name <> p_mapping
+                              AND to_regclass(format('pgtandem_%s.pre_image', m.name)) IS NOT NULL);
     v_marker     text;
     v_columns    jsonb;
     v_key        record;
@@ -206,9 +183,16 @@ BEGIN
     PERFORM pgtandem.lock_tables(ARRAY[v_target], 'ACCESS SHARE', 5);
     v_columns := pgtandem._columns_now(v_target);
     v_deadline := clock_timestamp() + interval '0.2 seconds';
+    -- A key that fails is to fail by itself, not the commit of all. But some only go together.
+    IF p_together THEN
+        SET CONSTRAINTS ALL DEFERRED;
+    ELSE
+        SET CONSTRAINTS ALL IMMEDIATE;
+    END IF;
     -- Below deadlock_timeout: where an application holds the row, ours gives way.
     PERFORM set_config('lock_timeout', '100ms', true);
-    FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step.below, p_step.again) LOOP
+    PERFORM pgtandem._record(p_mapping, 'ours');
+    FOR v_key IN SELECT * FROM pgtandem._undo_keys(p_mapping, p_step) LOOP
         p_step.done := false;
         p_step.below := v_key.id;
         BEGIN
@@ -218,15 +202,21 @@ BEGIN
             v_marker := pgtandem._mark(p_mapping);
             PERFORM pg_advisory_xact_lock(hashtextextended(p_mapping || CASE WHEN v_whole
                 THEN v_key.key ELSE pgtandem._settled_at_once(p_mapping, v_key.key) END::text, 0));
-            EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4)',
+            EXECUTE format('SELECT * FROM %I.undo_key($1, true, $2, $3, $4, $5)',
                            'pgtandem_' || p_mapping)
-            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references;
+            INTO v_action, v_reason USING v_key.key, p_force, v_columns, v_references, v_others;
+            IF v_action = 'leave' AND p_step.last > 1 THEN
+                -- But not as a trigger has made it since, because of this undo.
+                EXECUTE format('SELECT FROM %I.undo_key($1, true, false, $2, NULL, $3, $4)',
+                               'pgtandem_' || p_mapping)
+                USING v_key.key, v_columns, v_others, p_step.last;
+            END IF;
             PERFORM set_config(format('pgtandem_%s.depth', p_mapping), v_marker, true);
             IF v_reason = 'referenced' THEN
                 v_sqlstate := '23503';
                 v_message := 'rows refer to it that a foreign key would delete or change';
             ELSIF v_action <> 'leave' THEN
-                p_step.undone := p_step.undone + 1;
+                p_step.undone := p_step.undone + (p_step.last = 1)::integer;  -- each key once
             END IF;
         EXCEPTION
             WHEN OTHERS THEN
@@ -243,19 +233,22 @@ BEGIN
         END IF;
         EXIT WHEN clock_timestamp() > v_deadline;
     END LOOP;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM pgtandem._record(p_mapping, '');
     RETURN p_step;
 END;
 $$;
-COMMENT ON FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step) IS
+COMMENT ON FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step, boolean) IS
     'Undoes up to 100 keys, for 0.2 seconds. A key that fails keeps its pre-images, with the '
-    'error. done: there were none. TD004, TD060, TD061 to TD063.';
+    'error. p_together: what may be deferred is checked at the end, for all, and raises. done: '
+    'there were none. TD004, TD060, TD061 to TD063.';
 
 CREATE FUNCTION pgtandem._undo_start(p_mapping text) RETURNS pgtandem.undo_step
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_step pgtandem.undo_step;
+    v_first bigint;
 BEGIN
     PERFORM pgtandem._undo_check(p_mapping);
     PERFORM pgtandem._undo_alone(p_mapping);
@@ -266,20 +259,18 @@ BEGIN
     PERFORM pgtandem._switch_moved(p_mapping, true);
     -- What we meant to write ourselves, and what the new copy finds by itself, as no chunk is in
     -- flight; what an application wrote stays queued.
-    DELETE FROM pgtandem.recheck
-    WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference', 'gone');
+    WITH forgotten AS (
+        DELETE FROM pgtandem.recheck
+        WHERE mapping = p_mapping AND side = 'target' AND reason IN ('copy', 'difference', 'gone')
+        RETURNING key, reason
+    )
+    UPDATE pgtandem.sync_failure AS f SET repaired_at = clock_timestamp()
+    FROM forgotten AS g
+    WHERE f.mapping = p_mapping AND f.key = g.key AND f.reason = 'copy' AND g.reason = 'copy'
+      AND f.repaired_at IS NULL;
     EXECUTE format('SELECT max(id) + 1 FROM %I.pre_image', 'pgtandem_' || p_mapping)
-    INTO v_step.first;
-    v_step.below := v_step.first;
-    v_step.again := false;
-    v_step.done := false;
-    v_step.wait := 0;
-    v_step.tries := 0;
-    v_step.undone := 0;
-    v_step.before := 0;
-    v_step.failed := 0;
-    v_step.busy := 0;
-    RETURN v_step;
+    INTO v_first;
+    RETURN (v_first, 1, v_first, false, 0, 0, 0, 0, 0, 0, 0, false)::pgtandem.undo_step;
 END;
 $$;
 COMMENT ON FUNCTION pgtandem._undo_start(text) IS
@@ -291,19 +282,51 @@ RETURNS pgtandem.undo_step
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_first bigint;
+    v_step  pgtandem.undo_step;
 BEGIN
     -- The pre-images go with the rows, so a crash that loses the commit loses both.
     PERFORM set_config('synchronous_commit', 'off', true);
     p_step.wait := 0;
-    p_step := pgtandem._undo_batch(p_mapping, p_force, p_step);
-    IF p_step.done AND (p_step.undone > p_step.before AND p_step.failed > 0
-                        OR p_step.busy > 0 AND p_step.tries < 5) THEN
+    IF p_step.again THEN
+        BEGIN
+            v_step := pgtandem._undo_batch(p_mapping, p_force, p_step, true);
+        EXCEPTION
+            WHEN OTHERS THEN
+                NULL;  -- then each by itself
+        END;
+    END IF;
+    p_step := coalesce(v_step, pgtandem._undo_batch(p_mapping, p_force, p_step, false));
+    IF NOT p_step.done THEN
+        RETURN p_step;
+    END IF;
+    EXECUTE format('SELECT max(id) + 1 FROM %I.pre_image', 'pgtandem_' || p_mapping) INTO v_first;
+    IF v_first > p_step.first AND p_step.echoes < 20 THEN
+        -- Triggers of the target have written other rows of it, because of what we wrote.
+        p_step.done := false;
+        p_step.echoes := p_step.echoes + 1;
+        p_step.last := p_step.first;
+        p_step.first := v_first;
+        p_step.below := v_first;
+        p_step.again := false;
+        RETURN p_step;
+    ELSIF v_first > p_step.first THEN
+        EXECUTE format('UPDATE %I.pre_image SET sqlstate = $1, message = $2 WHERE id >= $3',
+                       'pgtandem_' || p_mapping)
+        USING 'TD010', 'a trigger of the target writes it again each time', p_step.first;
+    END IF;
+    IF p_step.failed > 0 AND (p_step.undone > p_step.before OR p_step.last > 1 OR NOT p_step.again)
+       OR p_step.busy > 0 AND p_step.tries < 5 THEN
         -- Rows that referred to them may be gone by now, or those who held them.
         p_step.done := false;
-        p_step.again := true;
         p_step.tries := CASE WHEN p_step.undone > p_step.before THEN 0 ELSE p_step.tries + 1 END;
+        p_step.echoes := CASE WHEN p_step.undone > p_step.before THEN 0 ELSE p_step.echoes END;
+        p_step.again := true;
         p_step.wait := 0.1 * 2 ^ p_step.tries;
         p_step.before := p_step.undone;
+        p_step.last := 1;
+        p_step.first := greatest(p_step.first, v_first);
         p_step.below := p_step.first;
         p_step.failed := 0;
         p_step.busy := 0;
@@ -313,28 +336,8 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem._undo_step(text, boolean, pgtandem.undo_step) IS
     'What an undo does in one transaction: a batch; and another pass over what failed, as long as '
-    'that gets anywhere, or rows are locked (then up to five).';
-
-CREATE FUNCTION pgtandem._free_pre_images(p_images regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_found boolean;
-BEGIN
-    PERFORM set_config('lock_timeout', '100ms', true);
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', p_images);
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', p_images) INTO v_found;
-    IF NOT v_found THEN
-        EXECUTE format('TRUNCATE %s', p_images);
-    END IF;
-EXCEPTION
-    WHEN lock_not_available THEN
-        NULL;  -- somebody writes some just now
-END;
-$$;
-COMMENT ON FUNCTION pgtandem._free_pre_images(regclass) IS
-    'Gives back the space of a table of pre-images in which none is left.';
+    'that gets anywhere, or rows are locked (then up to five); and over what triggers wrote, up '
+    'to twenty.';
 
 CREATE FUNCTION pgtandem._undo_end(p_mapping text, p_force boolean, p_undone bigint) RETURNS void
 LANGUAGE plpgsql

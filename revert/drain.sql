@@ -15,6 +15,7 @@ DROP FUNCTION pgtandem._drain_check(text);
 DROP FUNCTION pgtandem._is_due(text, bigint);
 DROP FUNCTION pgtandem._last_queued(text);
 DROP FUNCTION pgtandem._drain_batch(text, text, bigint);
+DROP FUNCTION pgtandem._drain_keys(text, text, bigint, boolean);
 DROP FUNCTION pgtandem._due(text, text, bigint, boolean);
 DROP FUNCTION pgtandem._resolve_touches(text, bigint);
 DROP FUNCTION pgtandem._settle(text, jsonb);

@@ -11,15 +11,12 @@ BEGIN;
 
 DROP PROCEDURE pgtandem.undo(text, boolean);
 DROP FUNCTION pgtandem._undo_end(text, boolean, bigint);
-DROP FUNCTION pgtandem._free_pre_images(regclass);
 DROP FUNCTION pgtandem._undo_step(text, boolean, pgtandem.undo_step);
 DROP FUNCTION pgtandem._undo_start(text);
-DROP FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step);
-DROP FUNCTION pgtandem._undo_keys(text, bigint, boolean);
-DROP FUNCTION pgtandem._undo_to_go(text);
+DROP FUNCTION pgtandem._undo_batch(text, boolean, pgtandem.undo_step, boolean);
+DROP FUNCTION pgtandem._undo_keys(text, pgtandem.undo_step);
 DROP FUNCTION pgtandem.undo_preview(text, boolean);
 DROP FUNCTION pgtandem.undo_rows(text, boolean);
-DROP FUNCTION pgtandem._undo_alone(text);
 DROP FUNCTION pgtandem._undo_check(text);
 DROP TYPE pgtandem.undo_step;
 

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from psycopg.types.json import set_json_loads
 
 from command_line import Running, pgtandem, wait_for
 from conftest import fresh_database
-from helpers import OWNER, ROOT
+from helpers import OWNER, ROOT, TIMEOUT
 from pgtandem import mongo_documents, mongo_files, mongo_import
 from pgtandem.cli import cli, run
 from pgtandem.commands import import_
@@ -381,6 +382,54 @@ def test_a_dump_with_fields_that_would_be_taken_for_types(session, load, table):
     assert [*held(session, table)] == ['"fine"']
 
 
+@pytest.mark.parametrize(
+    ("line", "is_plain"),
+    [
+        (b'{"_id":1,"a":[-0.05,-0.5,-1e-7,0.0]}', True),
+        (b'{"_id":1,"a":"-0.0.1 \\\\ \\n"}', False),
+        (b'{"_id":1,"a":"\\\\u0000"}', False),
+        (b'{"_id":1,"a":-0.0}', False),
+        (b'{"_id":1,"a":-0}', False),
+        (b'{"_id":1,"a":1,"a":1}', False),
+        (b'{"_id":1,"a":1.10}', False),
+        (b'{"_id":1,"a":"\xff"}', False),
+        (b'{"_id":1, "a":1}', False),
+        (b'{"a":1}', False),
+        (b'{"_id":1},{"_id":2}', False),
+    ],
+)
+def test_which_lines_need_no_look_of_their_own(line, is_plain):
+    """The others may be as good; they only take longer."""
+    before, after = b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}', '{"_id":"é"}'.encode()
+    some = [before, line, after]
+    ids = [b'{"$oid": "5ca4bbcea2dd94ee58162a68"}', b'{"$numberInt": "1"}', b'"\xc3\xa9"']
+    assert mongo_documents.ids_of(b"\n".join(some), some) == (ids if is_plain else None)
+
+
+def test_pieces_before_and_after_an_id_that_postgresql_has_to_spell(
+    session, load, table, monkeypatch
+):  # fmt: skip
+    """All in one chunk: what came before is there when it is asked who was first."""
+    monkeypatch.setattr(mongo_files, "PIECE", 1)
+    data = [b'{"_id":1}', b'{"_id":2}', b"{", b'{"_id":2.0,"a":1}', b'{"_id":3.5}', b'{"_id":1}',
+            b'{"_id":4}', b"}", b'{"_id":4,"a":1}']  # fmt: skip
+    out, _ = load(b"\n".join(data), table, code=1)
+    assert out.startswith(
+        f"{table}: 9 documents: 4 inserted, 1 there twice and the same, 4 set aside."
+    )
+    assert [(line, reason) for line, _, reason, _ in bad(session, table)] == [
+        (3, "broken JSON"), (4, "duplicate _id"), (8, "broken JSON"), (9, "duplicate _id"),
+    ]  # fmt: skip
+
+
+def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    data = '{"_id":"é","a":"€ 🦊"}\n'.encode()
+    for _ in range(2):  # by COPY into the table, and beside what is there
+        load(data, table)
+        assert held(session, table) == {'"é"': {"_id": "é", "a": "€ 🦊"}}
+
+
 def test_the_summary_counts_them_by_reason(session, load, table):
     data = b'{"_id":1}\n\n{"_id":1,"a":1}\n{"_id":2,"a":\n{"_id":3}\r\n{}\n{}\n{"_id":4'
     out, err = load(data, table, code=1)
@@ -514,7 +563,8 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
     def found(chunks):
         for before, after in pairwise(chunks):
             assert (after.number, after.total >= before.total) == (before.number + 1, True)
-        documents = [each for chunk in chunks for each in chunk.documents]
+        pieces = [piece for chunk in chunks for piece in chunk.pieces]
+        documents = [each for piece in pieces for each in piece.found[0]]
         for each in documents:
             assert data[each.position :].startswith(each.raw)
         return documents, [each for chunk in chunks for each in chunk.bad]
@@ -523,6 +573,7 @@ def test_wherever_a_block_ends_the_documents_are_the_same(tmp_path, monkeypatch,
     assert len(whole[0]) == good
     for block in range(1, len(data) + 2):
         monkeypatch.setattr(mongo_files, "BLOCK", block)
+        monkeypatch.setattr(mongo_files, "PIECE", block // 3)
         chunks = chunks_of(data, name, tmp_path)
         assert found(chunks) == whole, block
         # And after each chunk it goes on as if nothing had been.
@@ -548,16 +599,18 @@ LINES = st.lists(
     st.one_of(
         st.builds(lambda key, value: b'{"_id":%d,"a":%d}' % (key, value), KEYS, st.integers(0, 2)),
         st.sampled_from([b'{"a":1}', b'{"_id":', b'{"_id":1,"a":-0}', b"", b'{"_id":1e999999}']),
+        st.sampled_from([b'{"_id":1.0}', b'{"_id":{"$numberDouble":"2"},"a":2}']),
     ),
     max_size=20,
 )
 
 
 @settings(FEW, max_examples=15)
-@given(before=LINES, data=LINES, block=st.integers(1, 120), jobs=st.integers(1, 2),
+@given(before=LINES, data=LINES, block=st.integers(1, 120), piece=st.integers(1, 40),
+       jobs=st.integers(1, 2),
        kills=st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=3))  # fmt: skip
 def test_killed_at_any_point_it_ends_the_same(
-    session, load, monkeypatch, before, data, block, jobs, kills
+    session, load, monkeypatch, before, data, block, piece, jobs, kills
 ):  # fmt: skip
     """As a kill is for the database: before a commit, or right after it."""
     one, other = f"staging.t{next(TABLES)}", f"staging.t{next(TABLES)}"
@@ -569,6 +622,7 @@ def test_killed_at_any_point_it_ends_the_same(
         for each in (b"\n".join(before), data):
             with monkeypatch.context() as patched:
                 patched.setattr(mongo_files, "BLOCK", block)
+                patched.setattr(mongo_files, "PIECE", piece)
                 for at, is_committed in kills if table == other else []:
                     left = [at]
 
@@ -939,6 +993,33 @@ def test_a_process_that_is_killed_goes_on(session, database, load, table, tmp_pa
     _out, err = load([path], table, code=None)
     wait_for(lambda: "TD081" not in (answer := load([path], table, code=None))[1] and answer)
     assert len(held(session, table)) == 2500
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from pgtandem.cli import cli
+cli.main(sys.argv[1:], standalone_mode=False)
+print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+
+
+def test_memory_does_not_grow_with_the_file(database, tmp_path):
+    """30 MB are more than is held at once; 70 need no more than these."""
+    filler = "x" * 1000
+    path = tmp_path / "a.json"
+    peaks = []
+    for megabytes in (30, 70):
+        number = next(TABLES)
+        path.write_bytes(lines(*({"_id": n, "a": filler} for n in range(1000 * megabytes))))
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, "import", "mongo", path, "--dsn", database,
+             "--into", f"staging.t{number}", "--jobs", "2"],
+            check=True, capture_output=True, text=True, timeout=TIMEOUT,
+        )  # fmt: skip
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    assert peaks[1] < peaks[0] + 12, peaks
+    assert max(peaks) < 150, peaks
 
 
 @pytest.mark.both

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import test_rows
 from command_line import Running, as_json, pgtandem
 from helpers import TIMEOUT, Session
 from mappings import Built, build, nasty, nasty_derived
@@ -100,7 +101,7 @@ def test_every_type_comes_back_as_it_was(odd, conn):
     conn.execute(
         "SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard'; SET TimeZone = 'Asia/Kabul'"
     )
-    conn.execute("SET extra_float_digits = -3; SET bytea_output = 'escape'")
+    conn.execute("SET array_nulls = off; SET extra_float_digits = -3; SET bytea_output = 'escape'")
     assert preview(conn, "odd") == {"restore": 3, "delete": 37}
     undo(conn)
     conn.execute("RESET ALL")
@@ -250,11 +251,15 @@ def test_columns_added_since_stay_and_columns_that_have_gone_are_an_error(odd, c
     conn.execute("UPDATE app.profile SET name = 'spoilt' WHERE id = 10")
     conn.execute("ALTER TABLE app.profile ENABLE TRIGGER touch")
     undo(conn)
-    assert reasons(conn) == {10: "changed"}
+    # A write of a column that is new is a write of the row.
+    assert reasons(conn) == {8: "changed", 10: "changed"}
+    undo(conn, force=True)
     found = rows(conn)
     assert {key: found[key] for key in before} == {
         7: before[7][:-1] + ",new,)", 8: before[8][:-1] + ",new,x)", 9: before[9][:-1] + ",new,)",
     }  # fmt: skip
+    backfill(conn)
+    found = rows(conn)
     conn.execute("ALTER TABLE app.profile DROP COLUMN dur, ALTER COLUMN num TYPE text")
     with pytest.raises(psycopg.Error, match="are gone or have another type") as caught:
         undo(conn, force=True)
@@ -574,3 +579,260 @@ def test_ctrl_c_ends_it_in_the_database_too(odd, conn, dsn):
         writer.run("ROLLBACK")
     assert as_json("undo", "odd", "--yes", dsn=dsn)["undone"] == 1
     assert rows(conn) == before
+
+
+REFERRED = """
+CREATE TABLE app.label (id bigint, name varchar(40));
+INSERT INTO app.label VALUES (1, 'it''s "q" \\ (x), y'), (2, NULL), (3, 'name 8');
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [("CASCADE", ""), ("SET NULL", ""), ("SET DEFAULT", ""), ("CASCADE", "DEFERRABLE")],
+)
+def test_a_column_that_others_refer_to(dsn, conn, action, more):
+    """The backfill has changed it, and them with it; to change them back is not ours."""
+    legacy = ODD.replace("name app.short,", "name app.short UNIQUE,", 1) + REFERRED
+    mapping = MAPPING.replace("name: name,", "name: \"CASE id WHEN 9 THEN 'x' ELSE name END\",")
+    build(dsn, mapping, legacy)
+    before = rows(conn)
+    backfill(conn)
+    conn.execute("UPDATE app.label SET name = 'name ' || (6 + id)")
+    conn.execute("UPDATE app.label SET name = 'x' WHERE id = 3")
+    conn.execute(
+        "ALTER TABLE app.label ADD FOREIGN KEY (name) REFERENCES app.profile (name)"
+        f" ON UPDATE {action} {more}".encode()
+    )
+    labels = rows(conn, "app.label")
+    undo(conn)
+    assert reasons(conn) == {7: "referenced", 8: "referenced", 9: "referenced"}
+    assert rows(conn, "app.label") == labels
+    conn.execute("ALTER TABLE app.label DROP CONSTRAINT label_name_fkey")
+    undo(conn)
+    assert rows(conn) == before
+
+
+def test_one_whose_referenced_column_stays_is_restored(dsn, conn):
+    legacy = ODD.replace("name app.short,", "name app.short UNIQUE,", 1)
+    build(dsn, MAPPING.replace("name: name, n: n", "n: n"), legacy)
+    before = rows(conn)
+    conn.execute("CREATE TABLE app.label (name varchar(40) REFERENCES app.profile (name)"
+                 " ON UPDATE CASCADE)")  # fmt: skip
+    conn.execute("INSERT INTO app.label VALUES ('as')")
+    backfill(conn)
+    assert rows(conn)[8] != before[8]
+    undo(conn)
+    assert rows(conn) == before
+
+
+LATE = """
+CREATE TABLE app.allowed (name varchar(40) PRIMARY KEY);
+INSERT INTO app.allowed SELECT 'name ' || n FROM generate_series(1, 40) AS n;
+INSERT INTO app.allowed VALUES ('as'), ('it''s "q" \\ (x), y');
+ALTER TABLE app.profile ADD CONSTRAINT allowed FOREIGN KEY (name) REFERENCES app.allowed
+    DEFERRABLE INITIALLY DEFERRED;
+"""
+
+
+@pytest.mark.both
+def test_what_is_deferred_to_the_commit_stops_nobody(dsn, conn):
+    """A bad row is set aside, by a backfill, a drain and an undo; all others are done."""
+    build(dsn, MAPPING, ODD + "UPDATE app.old SET name = 'bad' WHERE id IN (5, 8);")
+    conn.execute(LATE.encode())
+    before = rows(conn)
+    with pytest.raises(psycopg.Error, match="2 rows of mapping") as caught:
+        backfill(conn)
+    assert caught.value.sqlstate == "TD008"
+    assert "(23503)" in str(caught.value)
+    assert rows(conn).keys() == {*range(1, 41)} - {5}
+    conn.execute("SELECT pgtandem.queue('odd', '[4]', 'difference')")
+    conn.execute("UPDATE app.profile SET name = NULL WHERE id = 4")
+    conn.execute("CALL pgtandem.drain('odd')")
+    assert rows(conn)[4].startswith('(4,"name 4",4')
+    undo(conn)
+    assert reasons(conn) == {4: "changed"}
+    assert conn.execute(
+        "SELECT count(*), count(repaired_at) FROM pgtandem.sync_failure"
+    ).fetchone() == (2, 2)
+    conn.execute("INSERT INTO app.allowed VALUES ('bad')")
+    backfill(conn)
+    conn.execute("DELETE FROM app.allowed WHERE name = 'as'")
+    undo(conn)
+    assert reasons(conn) == {4: "changed", 8: "23503"}
+    assert {7: rows(conn)[7], 9: rows(conn)[9]} == {7: before[7], 9: before[9]}
+    conn.execute("INSERT INTO app.allowed VALUES ('as')")
+    undo(conn)
+    assert reasons(conn) == {4: "changed"}
+
+
+def test_a_trigger_that_is_deferred_to_the_commit_has_no_last_word(odd, conn):
+    before = rows(conn)
+    backfill(conn)
+    conn.execute("""
+        CREATE FUNCTION app.late() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN UPDATE app.profile SET net = '1.2.3.4' WHERE id = NEW.id; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON app.profile
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.net IS NULL OR NEW.net <> '1.2.3.4')
+        EXECUTE FUNCTION app.late()
+    """)
+    undo(conn)
+    assert rows(conn) == before
+
+
+SIBLING = """
+CREATE FUNCTION app.sibling() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE app.profile SET day = '2020-01-01' WHERE id = NEW.id + 1 AND id <= 9;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER sibling AFTER UPDATE OF name ON app.profile FOR EACH ROW
+    EXECUTE FUNCTION app.sibling();
+"""
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_trigger_that_writes_rows_of_the_same_chunk(dsn, conn, force):
+    """Its write is stored before that of the statement which fired it."""
+    build(dsn, MAPPING, ODD.replace("CREATE TABLE app.note", SIBLING + "CREATE TABLE app.note"))
+    before = rows(conn)
+    backfill(conn)
+    assert conn.execute(
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM pgtandem_odd.pre_image GROUP BY key) AS c"
+    ).fetchone() == (2,)
+    assert preview(conn, "odd") == {"restore": 3, "delete": 37}
+    undo(conn, force=force)
+    assert rows(conn) == before
+
+
+def test_the_very_same_values_written_again_are_a_write(odd, conn):
+    before = rows(conn)
+    backfill(conn)
+    conn.execute("UPDATE app.profile SET num = num, updated_at = updated_at WHERE id = 1")
+    conn.execute("ALTER TABLE app.profile DISABLE TRIGGER touch")
+    conn.execute("UPDATE app.profile SET num = num WHERE id IN (2, 8)")
+    conn.execute("ALTER TABLE app.profile ENABLE TRIGGER touch")
+    conn.execute("SELECT FROM app.profile FOR UPDATE")  # to hold it is no write
+    conn.execute("VACUUM (FREEZE) app.profile")
+    conn.execute("VACUUM FULL app.profile")
+    undo(conn)
+    assert reasons(conn) == {1: "changed", 2: "changed", 8: "changed"}
+    undo(conn, force=True)
+    assert rows(conn) == before
+
+
+def test_the_very_same_values_between_two_of_ours(odd, conn):
+    before = rows(conn)
+    backfill(conn)
+    conn.execute("ALTER TABLE app.profile DISABLE TRIGGER touch")
+    conn.execute("UPDATE app.profile SET num = num WHERE id = 1")
+    conn.execute("ALTER TABLE app.profile ENABLE TRIGGER touch")
+    conn.execute("ALTER TABLE app.old DISABLE TRIGGER USER")
+    conn.execute("UPDATE app.old SET name = 'other' WHERE id IN (1, 2)")
+    for key in (1, 2):
+        repair(conn, key)
+    assert preview(conn, "odd")["changed"] == 1
+    undo(conn)
+    assert reasons(conn) == {1: "changed"}
+    undo(conn, force=True)
+    assert rows(conn) == before
+
+
+def test_writes_of_ours_that_come_to_nothing(odd, conn):
+    """There is nothing to undo, and what the application makes of the row is its own."""
+    conn.execute("ALTER TABLE app.profile DISABLE TRIGGER touch")
+    with conn.transaction():
+        conn.execute("SELECT pgtandem._record('odd', 'ours')")
+        conn.execute("UPDATE app.profile SET num = 1 WHERE id = 8")
+        conn.execute("UPDATE app.profile SET num = NULL WHERE id = 8")
+    conn.execute("UPDATE app.profile SET num = 5 WHERE id = 8")
+    theirs = rows(conn)
+    assert preview(conn, "odd", force=True) == {"none": 1}
+    undo(conn, force=True)
+    assert (rows(conn), to_go(conn)) == (theirs, 0)
+
+
+QUEUED = MAPPING.replace("mode: record", "mode: queued")
+
+
+def test_what_the_application_wrote_before_the_chunk_came_is_its_own(dsn, conn):
+    """In mode queued a chunk may bring it, and the drain then finds nothing to do."""
+    build(dsn, QUEUED, ODD)
+    before = rows(conn)
+    conn.execute("SELECT pgtandem._list_new_leaves('odd')")
+    conn.execute("UPDATE app.old SET n = 70 WHERE id = 7")
+    conn.execute("INSERT INTO app.old VALUES (99, 'theirs', 99)")
+    while conn.execute(
+        "SELECT (pgtandem._copy_next('odd', 100, 'overwrite')).outcome <> 'none'"
+    ).fetchone() == (True,):
+        pass
+    written = rows(conn)
+    assert written[7] != before[7]
+    assert preview(conn, "odd")["queued"] == 2
+    backfill(conn)
+    assert rows(conn) == written
+    undo(conn)
+    assert reasons(conn) == {7: "changed", 99: "changed"}
+    assert rows(conn) == before | {key: written[key] for key in (7, 99)}
+    undo(conn, force=True)
+    assert rows(conn) == before
+
+
+def test_so_it_is_where_one_row_becomes_several(dsn, conn):
+    """What is queued is the row of the source; what is stored is each row of the target."""
+    build(dsn, test_rows.MAPPING + "backfill: {undo: true}", test_rows.LEGACY)
+    conn.execute("SELECT pgtandem._list_new_leaves('dimensions')")
+    conn.execute('INSERT INTO old.profile VALUES (999, \'{"bazi": 1, "zodiac": 2}\')')
+    while conn.execute(
+        "SELECT (pgtandem._copy_next('dimensions', 100, 'skip')).outcome <> 'none'"
+    ).fetchone() == (True,):
+        pass
+    backfill(conn, "dimensions")
+    assert preview(conn, "dimensions") == {"delete": 300, "changed": 2}
+    undo(conn, "dimensions")
+    assert conn.execute("SELECT DISTINCT user_id FROM new.dimension").fetchall() == [(999,)]
+    undo(conn, "dimensions", force=True)
+    assert conn.execute("SELECT count(*) FROM new.dimension").fetchone() == (0,)
+
+
+def test_a_repair_of_a_key_that_is_also_queued_as_gone_is_recorded(dsn, conn):
+    """In mode queued each key that is drained while the copy is open is queued so."""
+    build(dsn, QUEUED, ODD)
+    backfill(conn)
+    conn.execute("SELECT pgtandem.drop_pre_images('odd')")
+    conn.execute("UPDATE app.profile SET name = 'spoilt' WHERE id IN (3, 4)")
+    spoilt = rows(conn)
+    for key, reason in ((3, "difference"), (3, "gone"), (4, "gone"), (4, "copy")):
+        conn.execute(
+            "SELECT pgtandem.queue('odd', jsonb_build_array(%s::integer), %s)", (key, reason)
+        )
+    conn.execute("CALL pgtandem.drain('odd')")
+    assert rows(conn)[3] != spoilt[3]
+    undo(conn)
+    assert to_go(conn) == 0
+    assert rows(conn) == spoilt
+
+
+@pytest.mark.both
+def test_who_may_have_it_write_for_him(odd, conn, dsn):
+    """Whoever may update one column could else have all the others written."""
+    conn.execute("GRANT USAGE ON SCHEMA app TO new_app")
+    conn.execute("GRANT SELECT, UPDATE (net, ch) ON app.profile TO new_app")
+    backfill(conn)
+    written = rows(conn)
+    images = "SELECT count(*), min(id) FROM pgtandem_odd.pre_image"
+    kept = conn.execute(images).fetchone()
+    with psycopg.connect(dsn, user="new_app", autocommit=True) as app:
+        for setting in ("undo", "record"):
+            value = kept[1] if setting == "undo" else "ours"
+            app.execute(f"SET pgtandem_odd.{setting} = '{value}'".encode())
+            with pytest.raises(psycopg.Error, match='role "new_app" may not write') as caught:
+                app.execute("UPDATE app.profile SET net = '1.1.1.1' WHERE id = 7")
+            assert caught.value.sqlstate == "TD066"
+            assert "GRANT pgtandem_owner TO new_app" in str(caught.value)
+            app.execute("RESET ALL")
+        assert rows(conn) == written
+        assert conn.execute(images).fetchone() == kept
+        app.execute("UPDATE app.profile SET net = '1.1.1.1' WHERE id = 7")
+    undo(conn)
+    assert reasons(conn) == {7: "changed"}

@@ -11,6 +11,7 @@ SELECT 'pgtandem._settle(text, jsonb)'::regprocedure;
 SELECT 'pgtandem._resolve_touches(text, bigint)'::regprocedure;
 SELECT 'pgtandem._due(text, text, bigint, boolean)'::regprocedure;
 SELECT 'pgtandem._drain_batch(text, text, bigint)'::regprocedure;
+SELECT 'pgtandem._drain_keys(text, text, bigint, boolean)'::regprocedure;
 SELECT 'pgtandem._last_queued(text)'::regprocedure;
 SELECT 'pgtandem._is_due(text, bigint)'::regprocedure;
 SELECT 'pgtandem._drain_check(text)'::regprocedure;

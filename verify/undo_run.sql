@@ -5,15 +5,12 @@ BEGIN;
 
 SELECT 'pgtandem.undo_step'::regtype;
 SELECT 'pgtandem._undo_check(text)'::regprocedure;
-SELECT 'pgtandem._undo_alone(text)'::regprocedure;
 SELECT 'pgtandem.undo_rows(text, boolean)'::regprocedure;
 SELECT 'pgtandem.undo_preview(text, boolean)'::regprocedure;
-SELECT 'pgtandem._undo_to_go(text)'::regprocedure;
-SELECT 'pgtandem._undo_keys(text, bigint, boolean)'::regprocedure;
-SELECT 'pgtandem._undo_batch(text, boolean, pgtandem.undo_step)'::regprocedure;
+SELECT 'pgtandem._undo_keys(text, pgtandem.undo_step)'::regprocedure;
+SELECT 'pgtandem._undo_batch(text, boolean, pgtandem.undo_step, boolean)'::regprocedure;
 SELECT 'pgtandem._undo_start(text)'::regprocedure;
 SELECT 'pgtandem._undo_step(text, boolean, pgtandem.undo_step)'::regprocedure;
-SELECT 'pgtandem._free_pre_images(regclass)'::regprocedure;
 SELECT 'pgtandem._undo_end(text, boolean, bigint)'::regprocedure;
 SELECT 'pgtandem.undo(text, boolean)'::regprocedure;
 

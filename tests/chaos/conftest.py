@@ -29,14 +29,10 @@ def mortal() -> Iterator[Server]:
             for role in ROLES:
                 admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
             admin.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(OWNER)))
-            for name in ("engine", "gear"):
-                admin.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                        sql.Identifier(name), sql.Identifier(OWNER)
-                    )
-                )
+            admin.execute(f"CREATE DATABASE engine OWNER {OWNER}")
+            sqitch("deploy", dsn=running.dsn("engine", OWNER))
+            admin.execute(f"CREATE DATABASE gear TEMPLATE engine OWNER {OWNER}")
         dsn = running.dsn("gear", OWNER)
-        sqitch("deploy", dsn=dsn)
         psql(GEAR / "legacy.sql", dsn)
         psql(GEAR / "generate.sql", dsn, users=ITEMS // 20, items=ITEMS)
         sqitch("deploy", "--to-change", "gear_tables", dsn=dsn, project=GEAR)
@@ -56,3 +52,16 @@ def victim(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
     made.close()
     with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
+    """A database with the engine alone."""
+    name = f"empty_{next(_numbers)}"
+    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE engine OWNER {OWNER}")
+    made = Victim(mortal, mortal.dsn(name, OWNER), tmp_path)
+    yield made
+    made.close()
+    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -4,34 +4,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from chaos.victim import Victim
-from helpers import OWNER
 from isolation import derived_world as worlds
 from mappings import Built, build
-from pgtandem.server import Server
-
-_numbers = count(1)
-
-
-@pytest.fixture
-def empty(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
-    """A database with the engine alone."""
-    name = f"derived_{next(_numbers)}"
-    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE gear OWNER {OWNER}")
-    made = Victim(mortal, mortal.dsn(name, OWNER), tmp_path)
-    yield made
-    made.close()
-    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def agree(victim: Victim, name: str) -> None:

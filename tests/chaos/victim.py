@@ -49,11 +49,12 @@ class Victim:
             assert time.monotonic() < deadline, f"never true: {query}"
             time.sleep(0.01)
 
-    def slow_down(self) -> None:
+    def slow_down(self, pause: str = "5ms") -> None:
         """Let the backfill take about two seconds, in many small chunks."""
         self.execute(
-            "UPDATE pgtandem.mapping SET settings = settings || "
-            """'{"backfill": {"chunk_time": "1ms", "pause": "5ms"}}'"""
+            "UPDATE pgtandem.mapping SET settings = settings || jsonb_build_object('backfill', "
+            "coalesce(settings -> 'backfill', '{}') || "
+            f"""'{{"chunk_time": "1ms", "pause": "{pause}"}}')"""
         )
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:

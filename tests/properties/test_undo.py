@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +28,13 @@ CREATE TABLE shop.thing (
 );
 CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.stamp := NEW.stamp + 1; RETURN NEW; END $$;
-CREATE TRIGGER touch BEFORE UPDATE ON shop.thing FOR EACH ROW EXECUTE FUNCTION shop.touch();
-CREATE FUNCTION shop.again() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN UPDATE shop.thing SET own = own || '!' WHERE id = NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON shop.thing FOR EACH ROW
+    WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION shop.touch();
+CREATE FUNCTION shop.again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE shop.thing SET own = own || '!' WHERE id IN (NEW.id, NEW.id + 1);
+    RETURN NULL;
+END $$;
 CREATE TRIGGER again AFTER UPDATE OF a ON shop.thing FOR EACH ROW WHEN (NEW.a = 'x')
     EXECUTE FUNCTION shop.again();
 """
@@ -47,7 +52,7 @@ backfill: {undo: true}
 RESET = """
 DELETE FROM shop.old;
 INSERT INTO shop.old
-SELECT n, CASE n WHEN 5 THEN 'x' ELSE repeat('a', n) END, n FROM generate_series(1, 5) AS n;
+SELECT n, CASE n WHEN 4 THEN 'x' ELSE repeat('a', n) END, n FROM generate_series(1, 5) AS n;
 DELETE FROM shop.thing; DELETE FROM pgtandem.recheck;
 TRUNCATE pgtandem_thing.pre_image RESTART IDENTITY;
 INSERT INTO shop.thing SELECT n, 'was', 1.50 FROM generate_series(4, 7) AS n;
@@ -72,11 +77,16 @@ WRITES = {
 
 @dataclass
 class Pending:
-    """What we wrote of a key: the row before and after, and whether others wrote between."""
+    """What we wrote of a key: the row before and after; whether others wrote between, or since."""
 
     before: str | None
     after: str | None
     broken: bool = False
+    touched: bool = False
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.broken and self.before == self.after
 
 
 class Machine(RuleBasedStateMachine):
@@ -91,6 +101,9 @@ class Machine(RuleBasedStateMachine):
 
     def rows(self) -> dict[int, str]:
         return dict(self.connection.execute("SELECT id, (t.*)::text FROM shop.thing AS t"))
+
+    def versions(self) -> dict[int, str]:
+        return dict(self.connection.execute("SELECT id, xmin || ' ' || ctid FROM shop.thing"))
 
     def ours(self, *statements: str) -> None:
         """Let the tool write, and note what it did."""
@@ -114,16 +127,28 @@ class Machine(RuleBasedStateMachine):
             was, now = before.get(key), after.get(key)
             if was != now:
                 known = self.pending.setdefault(key, Pending(was, was))
-                known.broken |= known.after != was or (now is None and key in taken)
-                known.after = now
+                known.broken |= known.touched or known.after != was
+                known.broken |= now is None and key in taken
+                known.after, known.touched = now, False
 
     @rule(write=st.sampled_from(sorted(WRITES)), key=KEYS, value=VALUES)
     def application(self, write: str, key: int, value: str) -> None:
+        before = self.versions()
         self.connection.execute(write.format(key=key, value=value).encode())
+        for each, version in self.versions().items():
+            if each in self.pending and before.get(each) != version:
+                self.pending[each].touched = True
+
+    @rule()
+    def same(self) -> None:
+        self.application("UPDATE shop.thing SET own = own", 0, "")
 
     @rule()
     def chunk(self) -> None:
-        self.ours("SELECT pgtandem._copy_next('thing', 1, 'overwrite')")
+        self.ours(
+            "SELECT pgtandem._list_new_leaves('thing')",
+            "SELECT pgtandem._copy_next('thing', 1, 'overwrite')",
+        )
 
     @rule()
     def backfill(self) -> None:
@@ -149,7 +174,10 @@ class Machine(RuleBasedStateMachine):
         left: dict[int, Pending] = {}
         for key, known in self.pending.items():
             now = expected.get(key)
-            if not force and now != known.before and (known.broken or now != known.after):
+            changed = known.broken or known.touched or now != known.after
+            if known.is_nothing or now == known.before:
+                continue
+            if not force and changed:
                 left[key] = known
             elif known.before is None:
                 expected.pop(key, None)
@@ -162,12 +190,20 @@ class Machine(RuleBasedStateMachine):
                 raise
             assert not self.pending
         self.pending = left
-        assert self.rows() == expected
+        assert self.but_for_echoes(self.rows()) == self.but_for_echoes(expected)
         found = self.connection.execute("SELECT (key ->> 0)::integer FROM pgtandem_thing.pre_image")
         assert {key for (key,) in found} == left.keys()
         # And nothing of ours writes again.
+        expected = self.rows()
         self.connection.execute("CALL pgtandem.drain('thing')")
         assert self.rows() == expected
+
+    def but_for_echoes(self, rows: dict[int, str]) -> dict[int, str]:
+        """A row that stays may get a "!" more of the trigger, where another is restored."""
+        return {
+            key: re.sub(r"!*,\d+\)$", "", row) if key in self.pending else row
+            for key, row in rows.items()
+        }
 
     def teardown(self) -> None:
         if hasattr(self, "pending"):
@@ -200,9 +236,15 @@ MUTATIONS = {
         ("v_broken := v_broken OR v_after", "v_broken := v_broken OR NULL IS NOT NULL AND v_after")
     ],
     "other triggers have the last word": [("    INTO NEW USING v_before;", "    USING v_before;")],
-    "other triggers are recorded first": [("!pgtandem_thing_pre_image", "the_last")],
+    "what came of which row is not asked": [
+        ("AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid", "AND false")
+    ],
+    "the same values again are no write": [
+        ("v_after_xmin IS DISTINCT FROM v_writer", "false"),
+        ("v_after_xmin IS DISTINCT FROM v_image.before_xmin", "false"),
+    ],
     "what an application writes is recorded": [
-        (".record', true) <> '')", ".record', true) IS DISTINCT FROM 'x')"),
+        (".record', true) <> ''\n", ".record', true) IS DISTINCT FROM 'x'\n"),
         ("CASE current_setting('pgtandem_thing.record') WHEN", "CASE 'ours' WHEN"),
     ],
     "the last pre-image counts, not the first": [

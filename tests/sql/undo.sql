@@ -5,7 +5,7 @@
 BEGIN;
 \ir ../gear_rows.sql
 
-SELECT plan(21);
+SELECT plan(23);
 
 -- _columns_of, _columns_now
 CREATE TABLE pg_temp.odd (a integer, gone text, "b ""c" varchar(3), c numeric(9, 2));
@@ -76,8 +76,23 @@ SELECT is(pgtandem._references('pg_temp.parent'), NULL, 'a foreign key that refu
 ALTER TABLE pg_temp.child ADD FOREIGN KEY ("x y", z) REFERENCES pg_temp.parent ON DELETE SET NULL;
 SELECT alike(
     pgtandem._references('pg_temp.parent'),
-    'EXISTS (SELECT FROM child AS c WHERE t.a OPERATOR(pg_catalog.=) c."x y" AND %',
+    '($1 IS NULL) AND EXISTS (SELECT FROM child AS c WHERE t.a OPERATOR(pg_catalog.=) c."x y" %',
     'one that would change rows is a condition'
+);
+CREATE TABLE pg_temp.renamed (a integer, b text, PRIMARY KEY (a, b));
+CREATE TABLE pg_temp.named (
+    c integer, d text, FOREIGN KEY (c, d) REFERENCES pg_temp.renamed ON UPDATE CASCADE
+);
+SELECT alike(
+    pgtandem._references('pg_temp.renamed'),
+    '($1 IS NOT NULL AND (t.a::text IS DISTINCT FROM b.a::text OR %)) AND EXISTS (%named%',
+    'so is one that follows a change'
+);
+
+-- _refuse_write
+SELECT throws_ok(
+    $$ SELECT pgtandem._refuse_write('gear', 'pg_signal_backend') $$, 'TD066', NULL,
+    'who is no member'
 );
 
 -- pre_image_size, drop_pre_images, _close_undo

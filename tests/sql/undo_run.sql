@@ -57,6 +57,7 @@ UPDATE pgtandem.mapping SET phase = 'sync' WHERE name = 'gear';
 -- undo_rows, undo_preview, _undo_to_go, _undo_keys
 CREATE FUNCTION pgtandem_gear.undo_key(
     p_key jsonb, p_write boolean, p_force boolean, p_columns jsonb, p_references text,
+    p_others text[] DEFAULT NULL, p_from bigint DEFAULT 1,
     OUT action text, OUT reason text
 )
 LANGUAGE plpgsql
@@ -87,14 +88,15 @@ SELECT results_eq(
 );
 SELECT is(pgtandem._undo_to_go('gear'), 8::bigint, 'pre-images, not keys');
 SELECT results_eq(
-    $$ SELECT * FROM pgtandem._undo_keys('gear', 9, false) $$,
+    $$ SELECT * FROM pgtandem._undo_keys('gear', (10, 1, 9, false, 0, 0, 0, 0, 0, 0, 0, false)) $$,
     $$ VALUES (7::bigint, '[3]'::jsonb), (5, '[2]'), (3, '[1]') $$,
     'below an id; a key whose last pre-image is above is left to another pass'
 );
 
 -- _undo_batch
 CREATE TEMP TABLE step AS
-SELECT * FROM pgtandem._undo_batch('gear', false, (10, 10, false, 0, 0, 0, 0, 0, 0, false));
+SELECT * FROM pgtandem._undo_batch('gear', false, (10, 1, 10, false, 0, 0, 0, 0, 0, 0, 0, false),
+                                    false);
 SELECT results_eq(
     $$ SELECT below, undone, failed, busy, done FROM step $$,
     $$ VALUES (3::bigint, 2::bigint, 1::bigint, 1::bigint, false) $$,

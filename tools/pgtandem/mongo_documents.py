@@ -1,8 +1,8 @@
 """Documents of MongoDB as Extended JSON: which of them JSONB holds unchanged, and how they go in.
 
-Most are checked by the block: a block of lines that orjson reads and writes again byte for byte
-has no field twice, no broken UTF-8 and no number in an odd spelling. Only the others are looked at
-one by one. What PostgreSQL alone can say (is it JSON, does JSONB take the number) it does say.
+Most are checked many at once: lines that orjson reads and writes again byte for byte have no field
+twice, no broken UTF-8 and no number in an odd spelling. Only the others are looked at one by one.
+What PostgreSQL alone can say (is it JSON, does JSONB take the number) it does say.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
-# Suspicious in a line without white space; in one with it, orjson writes something else anyway.
-SUSPECTS = (b"\\u0000", b":-0", b",-0", b"[-0")
+# What orjson reads and writes byte for byte, and JSONB does not keep: looked for one by one, as a
+# pattern that begins with plain text is found ten times as fast as an alternative.
+SUSPECTS = (re.compile(rb"\\u0000"), re.compile(rb"-0\.0(?![0-9])"))
+USUAL_ID = re.compile(rb'\{"_id":\{"\$oid":"[0-9a-f]{24}"\}')
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 CONSTANT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)', re.DOTALL)
 DOLLAR = re.compile(rb"\$[A-Za-z]+\x00")  # in BSON perhaps the name of a field
@@ -120,25 +122,33 @@ def _whole(number: int) -> bytes:
     return b'{"$numberLong": "%d"}' % number if number in INT64 else b""
 
 
-def ids_of(block: bytes, lines: list[bytes]) -> list[bytes] | None:
-    """The _ids of a block of lines, each a document that goes in as it is.
+def _is_suspect(data: bytes) -> bool:
+    """Whether something may be in it that JSONB does not keep, though orjson does."""
+    return any(suspect.search(data) for suspect in SUSPECTS)
+
+
+def ids_of(data: bytes, lines: list[bytes]) -> list[bytes] | None:
+    """The _ids of some lines, each a document that goes in as it is.
 
     Args:
-        block: the lines as they are in the file, without the last line end.
+        data: the lines as they are in the file, without the last line end.
         lines: the same, split.
 
     Returns:
         Each _id as in Document; None where some line needs a look of its own. A line that is no
         JSON may go unnoticed where its neighbours make up for it; PostgreSQL notices.
     """
-    if any(suspect in block for suspect in SUSPECTS):
+    joined = b"[%s]" % data.replace(b"\n", b",")
+    if len(joined) > MAX_BSON or _is_suspect(joined):
         return None
-    joined = b"[%s]" % block.replace(b"\n", b",")
     try:
         values = orjson.loads(joined)
         if len(values) != len(lines) or orjson.dumps(values) != joined:
             return None
-        return [_spelled(value["_id"]) for value in values]
+        return [
+            b'{"$oid": %s' % line[15:42] if USUAL_ID.match(line) else _spelled(value["_id"])
+            for line, value in zip(lines, values, strict=True)
+        ]
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -239,7 +249,7 @@ def from_line(raw: bytes, decoder: Decoder, is_whole: bool = True) -> tuple[byte
     Raises:
         UnfitError: with the reason.
     """
-    if not any(suspect in raw for suspect in SUSPECTS) and len(raw) <= MAX_BSON:
+    if not _is_suspect(raw) and len(raw) <= MAX_BSON:
         try:
             value = orjson.loads(raw)
             if orjson.dumps(value) == raw and type(value) is dict and "_id" in value:

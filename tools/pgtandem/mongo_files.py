@@ -15,9 +15,9 @@ import re
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,8 +32,9 @@ from pgtandem import mongo_documents as documents
 from pgtandem.errors import PgtandemError
 from pgtandem.mongo_documents import Bad, Document, UnfitError
 
-BLOCK = 2 * 2**20  # bytes that are read at once, and about what one transaction writes
+BLOCK = 4 * 2**20  # bytes that are read at once, and about what one transaction writes
 KEPT = 2**20  # bytes that are kept of what is no document and has no end
+PIECE = 2**15  # bytes that are checked at once: their values fit into a processor's cache
 HEAD = 4096  # bytes by which a format is told
 GZIP, ZSTD, ARCHIVE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x6d\xe2\x99\x81"
 BOM = b"\xef\xbb\xbf"
@@ -41,6 +42,54 @@ SEPARATORS = re.compile(r"[\s,\[\]\ufeff]*")
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
 NEXT_LINE = re.compile(r"\n,?(?=\{)")
 NEAR_END = 16  # characters in which a number, a word or an escape may be cut
+
+
+Found = tuple[list[Document], list[Bad]]
+
+
+@dataclass
+class Piece:
+    """Documents that follow each other. Those of lines are looked at when they are asked for.
+
+    Attributes:
+        look: finds the good and the bad ones; is given `lines` and `ids`.
+        data: their lines, without the last line end, where each document is one.
+    """
+
+    look: Callable[[list[bytes], list[bytes] | None], Found]
+    data: bytes = b""
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The same, split."""
+        return self.data.split(b"\n")
+
+    @cached_property
+    def ids(self) -> list[bytes] | None:
+        """The _ids of `lines`, as in Document; None where they do not go in as they are."""
+        return documents.ids_of(self.data, self.lines) if self.data else None
+
+    @cached_property
+    def found(self) -> Found:
+        """The good and the bad ones, each with its place."""
+        return self.look(self.lines, self.ids)
+
+    @property
+    def rows(self) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """_ids and texts of the good ones, as in Document."""
+        if self.ids is not None:
+            return self.ids, self.lines
+        return [each.id for each in self.found[0]], [each.text for each in self.found[0]]
+
+    @property
+    def bad(self) -> list[Bad]:
+        """The bad ones."""
+        return [] if self.ids is not None else self.found[1]
+
+    @property
+    def count(self) -> int:
+        """Of good and bad ones."""
+        return len(self.rows[0]) + len(self.bad)
 
 
 @dataclass
@@ -52,11 +101,7 @@ class Chunk:
         file: number of the file, from 1; `name` is its name.
         line, position: lines and bytes of the file up to the end of this chunk.
         total: bytes of all files so far; `digest` is their SHA-256.
-        count: documents, the bad ones included.
-        ids: _ids of `lines`, as in Document.
-        lines: documents that go in as they are in the file, one after the other.
-        others: documents with a place of their own, where there are no `lines`.
-        bad: documents that do not go in.
+        pieces: the documents.
         read: bytes of the file on disk that were read, for the progress.
     """
 
@@ -67,26 +112,18 @@ class Chunk:
     position: int
     total: int
     digest: str
-    count: int
-    first_line: int = 0
-    first_position: int = 0
-    ids: list[bytes] = field(default_factory=list)
-    lines: list[bytes] = field(default_factory=list)
-    others: list[Document] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
-    read: int = 0
+    read: int
+    pieces: list[Piece]
 
-    @cached_property
-    def documents(self) -> list[Document]:
-        """The good documents, each with its place."""
-        if not self.lines:
-            return self.others
-        found = []
-        position = self.first_position
-        for number, (spelled, line) in enumerate(zip(self.ids, self.lines, strict=True)):
-            found.append(Document(self.first_line + number, position, line, spelled, line))
-            position += len(line) + 1
-        return found
+    @property
+    def bad(self) -> list[Bad]:
+        """The bad ones."""
+        return [each for piece in self.pieces for each in piece.bad]
+
+    @property
+    def count(self) -> int:
+        """Of good and bad ones."""
+        return sum(piece.count for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -212,7 +249,6 @@ class Reader:
         self._format = format_
         self._block = BLOCK
         self._hash = hashlib.sha256()
-        self._decoder = documents.Decoder()
         self._number = 0
         self.total = 0
 
@@ -223,11 +259,11 @@ class Reader:
         file.line += lines
         self.total += len(data)
 
-    def _chunk(self, number: int, file: File, count: int, **parts: Any) -> Chunk:
+    def _chunk(self, number: int, file: File, pieces: list[Piece]) -> Chunk:
         self._number += 1
         return Chunk(
             self._number, number, file.name, file.line, file.position, self.total,
-            self._hash.hexdigest(), count, read=file.on_disk(), **parts,
+            self._hash.hexdigest(), file.on_disk(), pieces,
         )  # fmt: skip
 
     def chunks(self, place: Place, skipped: Callable[[int, File], None]) -> Iterator[Chunk]:
@@ -306,36 +342,14 @@ class Reader:
         size = file.position - position
         message = f"A line of {size:,} bytes; only its first {KEPT:,} are kept here."
         bad = Bad(line, position, documents.TOO_LARGE, message, size, start[:KEPT])
-        return self._chunk(number, file, 1, bad=[bad]), data[cut:] if cut else b""
+        return self._chunk(number, file, _piece([], [bad])), data[cut:] if cut else b""
 
     def _block_of_lines(self, number: int, file: File, block: bytes) -> Chunk:
         """A chunk of whole lines; only the last one of the file may lack its end."""
-        first_line, first_position = file.line + 1, file.position
-        self._take(file, block, block.count(b"\n") + (not block.endswith(b"\n")))
-        text = block.removesuffix(b"\n")
-        if first_position == 0 and text.startswith(BOM):
-            text = text[len(BOM) :]
-            first_position = len(BOM)
-        lines = text.split(b"\n")
-        if max(map(len, lines)) <= documents.MAX_BSON:
-            ids = documents.ids_of(text, lines)
-            if ids is not None:
-                return self._chunk(
-                    number, file, len(lines), ids=ids, lines=lines,
-                    first_line=first_line, first_position=first_position,
-                )  # fmt: skip
-        good: list[Document] = []
-        bad: list[Bad] = []
-        position = first_position
-        last = len(lines) - 1
-        for n, line in enumerate(lines):
-            raw = line.removesuffix(b"\r")
-            if raw.strip():
-                is_whole = n < last or block.endswith(b"\n")
-                check = partial(documents.from_line, decoder=self._decoder, is_whole=is_whole)
-                _sort(good, bad, first_line + n, position, raw, check)
-            position += len(line) + 1
-        return self._chunk(number, file, len(good) + len(bad), others=good, bad=bad)
+        start = len(BOM) if file.position == 0 and block.startswith(BOM) else 0
+        pieces, lines = _pieces(block, start, file.line + 1, file.position)
+        self._take(file, block, lines)
+        return self._chunk(number, file, pieces)
 
     def _bson(self, number: int, file: File) -> Iterator[Chunk]:
         good: list[Document] = []
@@ -345,7 +359,7 @@ class Reader:
 
         def flush() -> Chunk:
             self._take(file, b"".join(used), len(used))
-            made = self._chunk(number, file, len(good) + len(bad), others=[*good], bad=[*bad])
+            made = self._chunk(number, file, _piece([*good], [*bad]))
             for each in (good, bad, used):
                 each.clear()
             return made
@@ -382,25 +396,23 @@ class Reader:
             self._take(file, data, 0)
         message = f"No document can be found in the last {size:,} bytes of the file."
         bad = Bad(line, position, documents.TRUNCATED, message, size, start[:KEPT])
-        return self._chunk(number, file, 1, bad=[bad])
+        return self._chunk(number, file, _piece([], [bad]))
 
     def _array(self, number: int, file: File) -> Iterator[Chunk]:
         """Documents that follow each other, in an array or not, on as many lines as they like."""
         # Of what is at the end the last chunk with a byte in it tells: none comes after it.
-        rest = b""
+        rest, decoder = b"", documents.Decoder()
         while data := file.read(self._block):
             rest, at_end = rest + data, file.is_at_end()
             if file.position == 0:
                 file.is_open = _begins_array(rest)
-            scan = _Scan(rest, file, self._decoder, at_end, file.is_open)
+            scan = _Scan(rest, file, decoder, at_end, file.is_open)
             scan.run()
             file.is_open = scan.is_open
             if scan.used or scan.bad:
                 self._take(file, rest[: scan.used], rest.count(b"\n", 0, scan.used))
                 rest = rest[scan.used :]
-                yield self._chunk(
-                    number, file, len(scan.good) + len(scan.bad), others=scan.good, bad=scan.bad
-                )
+                yield self._chunk(number, file, _piece(scan.good, scan.bad))
             elif len(rest) > documents.MAX_TEXT:
                 raise PgtandemError(
                     f"{file.name} cannot be read after byte {file.position:,}, line"
@@ -526,3 +538,47 @@ def _sort(
         good.append(Document(line, position, raw, *check(raw)))
     except UnfitError as error:
         bad.append(Bad(line, position, error.reason, str(error), len(raw), raw))
+
+
+def _piece(good: list[Document], bad: list[Bad]) -> list[Piece]:
+    """What was looked at."""
+    return [Piece(lambda *_: (good, bad))]
+
+
+def _pieces(block: bytes, start: int, line: int, position: int) -> tuple[list[Piece], int]:
+    """Lines in pieces of about PIECE bytes, and how many lines they are.
+
+    Args:
+        block: the lines; only the last one of a file may lack its end.
+        start: where the first one begins.
+        line: its number.
+        position: of the block in the file.
+    """
+    pieces, first = [], line
+    while start < len(block):
+        end = block.find(b"\n", start + PIECE)
+        is_whole = end >= 0 or block.endswith(b"\n")
+        data = block[start:end] if end >= 0 else block[start:].removesuffix(b"\n")
+        pieces.append(Piece(partial(_look, line, position + start, is_whole), data))
+        line += data.count(b"\n") + 1
+        start += len(data) + 1
+    return pieces, line - first
+
+
+def _look(
+    number: int, position: int, is_whole: bool, lines: list[bytes], ids: list[bytes] | None
+) -> Found:
+    """The documents of lines: of those that have `ids` only the place is to be found."""
+    good: list[Document] = []
+    bad: list[Bad] = []
+    decoder = documents.Decoder()
+    for n, line in enumerate(lines):
+        raw = line.removesuffix(b"\r")
+        if ids is not None:
+            good.append(Document(number + n, position, line, ids[n], line))
+        elif raw.strip():
+            has_end = is_whole or n < len(lines) - 1
+            check = partial(documents.from_line, decoder=decoder, is_whole=has_end)
+            _sort(good, bad, number + n, position, raw, check)
+        position += len(line) + 1
+    return good, bad

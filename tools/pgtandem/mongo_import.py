@@ -9,10 +9,12 @@ from __future__ import annotations
 import gc
 import json
 import queue
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -21,12 +23,16 @@ from psycopg import errors, sql
 from pgtandem import db, deployed, mongo_documents, sessions
 from pgtandem.errors import PgtandemError
 from pgtandem.mongo_documents import Bad, Document
-from pgtandem.mongo_files import Chunk, File, Place, Reader
+from pgtandem.mongo_files import Chunk, File, Piece, Place, Reader
 from pgtandem.sessions import Connection
 
 TRIES = 60  # of a chunk that is the next one, when others hold its rows; each waits a second
+SWITCH = 0.001  # seconds after which a thread that waits for Python's lock gets it
 # By these PostgreSQL says that it is the document, or what a trigger makes of it.
 DOCUMENTS_FAULT = ("21", "22", "23", "54", "P0", "TD")
+# What COPY sends in its binary format, in which PostgreSQL need not look for the end of each line.
+COPY_BEGIN, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+THREE, INTEGER, BIGINT, NULL = b"\0\3", b"\0\0\0\4", b"\0\0\0\10", b"\xff\xff\xff\xff"
 WAITED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 REASONS = {
     "22003": mongo_documents.NUMBER,
@@ -191,7 +197,7 @@ class Import:
 
         Raises what the first chunk that failed raised; those before it are in.
         """
-        with sessions.Team(target, jobs) as team, _without_collector():
+        with sessions.Team(target, jobs) as team, _tuned():
             for session in team.sessions:
                 listen(session)
                 with deployed.engine_errors(session):
@@ -310,24 +316,43 @@ class Import:
         self.reasons.setdefault(bad.reason, first)["documents"] += 1
 
     def _put_chunk(self, session: Connection, chunk: Chunk) -> Result:
-        result = Result(bad=[*chunk.bad])
-        ids = chunk.ids
-        if self.number is not None and self._fresh and ids and b"" not in ids:
+        result = Result()
+        pieces = chunk.pieces
+        if self.number is not None and self._fresh:
             try:
-                with session.transaction(), session.cursor() as cursor:
-                    with cursor.copy(self._queries["direct"]) as copy:
-                        start = b"%d\x02" % self.number
-                        rows = [b"%s\x02%s" % row for row in zip(ids, chunk.lines, strict=True)]
-                        copy.write(start + (b"\n" + start).join(rows))
-                    result.add(inserted=cursor.rowcount)
-                return result
+                with session.transaction():
+                    copied, inserted = self._copy(session, self.number, pieces)
             except psycopg.Error as error:
                 if not _is_documents_fault(error):
                     raise
-        if chunk.documents:
-            self._put(session, chunk.documents, result)
+            else:
+                pieces = pieces[copied:]
+                result.add(inserted=inserted)
+        if some := [each for piece in pieces for each in piece.found[0]]:
+            self._put(session, some, result)
+        result.bad += chunk.bad
         result.bad.sort(key=lambda each: each.position)
         return result
+
+    def _copy(self, session: Connection, number: int, pieces: list[Piece]) -> tuple[int, int]:
+        """Write into an empty table, until there is an _id that only PostgreSQL can spell.
+
+        Returns:
+            How many pieces are in, and how many documents.
+        """
+        first = repeat(THREE + BIGINT + number.to_bytes(8))
+        copied = 0
+        with session.cursor() as cursor:
+            with cursor.copy(self._queries["direct"]) as copy:
+                copy.write(COPY_BEGIN)
+                for piece in pieces:  # PostgreSQL reads one while the next is checked
+                    ids, texts = piece.rows
+                    if b"" in ids:
+                        break
+                    copy.write(_rows(first, ids, texts))
+                    copied += 1
+                copy.write(COPY_END)
+            return copied, cursor.rowcount
 
     def _put(self, session: Connection, some: Sequence[Document], result: Result) -> None:
         """Write documents; of those that PostgreSQL refuses, find out which ones it does."""
@@ -354,8 +379,9 @@ class Import:
         session.execute(db.load_query("import_clear"))
         with session.cursor() as cursor:
             with cursor.copy(db.load_query("import_copy")) as copy:
-                rows = [b"%d\x02%s\x02%s" % (n, each.id, each.text) for n, each in enumerate(some)]
-                copy.write(b"\n".join(rows))
+                places = [THREE + INTEGER + n.to_bytes(4) for n in range(len(some))]
+                rows = _rows(places, [each.id for each in some], [each.text for each in some])
+                copy.write(COPY_BEGIN + rows + COPY_END)
             cursor.execute(self._queries["repeated"], self._import)
             repeated = cursor.fetchall()
             if self.number is None or not self._fresh:
@@ -371,6 +397,19 @@ class Import:
         counts["repeated"] = sum(row["is_same"] for row in repeated)
         bad = [_duplicate(some[row["n"]], row["_id"]) for row in repeated if not row["is_same"]]
         return counts, bad
+
+
+def _rows(
+    firsts: Iterable[bytes], ids: Sequence[bytes], texts: Sequence[bytes]
+) -> bytes:  # fmt: skip
+    """Rows for COPY: a first field, an _id, NULL where it is empty, and a document."""
+    return b"".join(
+        [
+            b"%s%s%s%s\x01%s"
+            % (first, len(_id).to_bytes(4) if _id else NULL, _id, (len(text) + 1).to_bytes(4), text)
+            for first, _id, text in zip(firsts, ids, texts, strict=False)
+        ]
+    )
 
 
 def _is_documents_fault(error: psycopg.Error) -> bool:
@@ -409,12 +448,19 @@ def excerpt(raw: bytes) -> str:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Nothing here makes cycles; looking for them takes twice the time of reading the JSON."""
-    was = gc.isenabled()
+def _tuned() -> Iterator[None]:
+    """Python as this work needs it.
+
+    Nothing here makes cycles; looking for them takes twice the time of reading the JSON. And a
+    session whose socket has room again waits for Python's lock: not for 5 ms, as usual, in which
+    PostgreSQL would have read all there is.
+    """
+    was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(SWITCH)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval)
         if was:
             gc.enable()

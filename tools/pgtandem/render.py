@@ -538,6 +538,12 @@ class Context:
         """A column of the target that may be updated."""
         return (self.synced_rest or self.initial or self.key)[0].document
 
+    @property
+    def restored(self) -> list[str]:
+        """The columns of the target that a backfill updates; the key, where there are no others."""
+        written = [c.document for c in (*self.synced_rest, *self.initial)]
+        return list(dict.fromkeys(written)) or [c.document for c in self.key]
+
     def trigger(self, ending: str) -> str:
         """The same as SQL."""
         return sqltext.ident(self.trigger_name(ending))

@@ -245,21 +245,36 @@ ALTER TABLE vibelife.vibe_users ENABLE ALWAYS TRIGGER "~pgtandem_journey_keep";
 
 -- What a backfill or a repair overwrites, for "pgtandem undo journey".
 CREATE TABLE pgtandem_journey.pre_image (
-    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    key      jsonb NOT NULL,
-    layout   integer NOT NULL,
-    before   text,
-    after    bytea,
-    sqlstate text,
-    message  text
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key         jsonb NOT NULL,
+    layout      integer NOT NULL,
+    xact        xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    before_xmin xid,
+    after_xmin  xid,
+    before_ctid tid,
+    after_ctid  tid,
+    before      text,
+    after       bytea,
+    sqlstate    text,
+    message     text
 );
 CREATE INDEX pre_image_key_idx ON pgtandem_journey.pre_image USING hash (key);
 COMMENT ON TABLE pgtandem_journey.pre_image IS
     'What a backfill or a repair wrote of vibelife.vibe_users, a row for each write; stored in its '
     'transaction.';
-COMMENT ON COLUMN pgtandem_journey.pre_image.id IS 'Order of the writes of a key.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.id IS
+    'Order of the writes of a key, but for those of triggers: they come before the write that '
+    'fired them.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.key IS 'JSON array of the key columns.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.xact IS 'The transaction that wrote it.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.before_xmin
+    IS 'The transaction that had written the row before.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.after_xmin
+    IS 'The same, or a subtransaction of it, as the row after has it.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.before_ctid IS 'Where the row before was.';
+COMMENT ON COLUMN pgtandem_journey.pre_image.after_ctid
+    IS 'Where the row after is, until something moves it.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.before
     IS 'The row before, as text; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_journey.pre_image.after IS
@@ -272,6 +287,7 @@ COMMENT ON COLUMN pgtandem_journey.pre_image.message IS 'The same in words.';
 CREATE OR REPLACE FUNCTION pgtandem_journey.record_pre_image() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -283,35 +299,38 @@ AS $pre_image$
 DECLARE
     v_layout  integer := nullif(current_setting('pgtandem_journey.layout_' || TG_RELID, true),
                                 '')::integer;
-    v_before  text;
-    v_after   text;
-    v_old_key jsonb;
-    v_new_key jsonb;
+    v_old     pgtandem_journey.pre_image;
+    v_new     pgtandem_journey.pre_image;
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        v_before := OLD::text;
-        v_old_key := jsonb_build_array(OLD.vibe_id);
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        v_after := NEW::text;
-        v_new_key := jsonb_build_array(NEW.vibe_id);
-    END IF;
-    IF v_before = v_after THEN
-        RETURN NULL;
+    IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        PERFORM pgtandem._refuse_write('journey', current_user);
     END IF;
     IF v_layout IS NULL THEN
         v_layout := pgtandem._layout('journey', TG_RELID);
     END IF;
-    IF v_old_key <> v_new_key THEN
-        INSERT INTO pgtandem_journey.pre_image (key, layout, before) VALUES (v_old_key, v_layout,
-        v_before);
-        v_before := NULL;
+    IF TG_OP <> 'INSERT' THEN
+        v_old.before := OLD::text;
+        v_old.before_xmin := OLD.xmin;
+        v_old.before_ctid := OLD.ctid;
+        v_old.key := jsonb_build_array(OLD.vibe_id);
     END IF;
-    INSERT INTO pgtandem_journey.pre_image (key, layout, before, after)
-    VALUES (coalesce(v_new_key, v_old_key), v_layout, v_before,
-        CASE current_setting('pgtandem_journey.record') WHEN 'ours' THEN sha256(convert_to(v_after,
-        'UTF8'))
-                 ELSE '' END);
+    IF TG_OP <> 'DELETE' THEN
+        v_new.after := sha256(convert_to(NEW::text, 'UTF8'));
+        v_new.after_xmin := NEW.xmin;
+        v_new.after_ctid := NEW.ctid;
+        v_new.key := jsonb_build_array(NEW.vibe_id);
+    END IF;
+    IF v_old.key <> v_new.key THEN
+        INSERT INTO pgtandem_journey.pre_image (key, layout, before_xmin, before_ctid, before)
+        VALUES (v_old.key, v_layout, v_old.before_xmin, v_old.before_ctid, v_old.before);
+        v_old := NULL;
+    END IF;
+    INSERT INTO pgtandem_journey.pre_image
+        (key, layout, before_xmin, after_xmin, before_ctid, after_ctid, before, after)
+    VALUES (coalesce(v_new.key, v_old.key), v_layout, v_old.before_xmin, v_new.after_xmin,
+            v_old.before_ctid, v_new.after_ctid, v_old.before,
+            CASE current_setting('pgtandem_journey.record') WHEN 'ours' THEN v_new.after
+            ELSE '' END);
     RETURN NULL;
 END;
 $pre_image$;
@@ -325,6 +344,7 @@ COMMENT ON FUNCTION pgtandem_journey.record_pre_image() IS
 CREATE OR REPLACE FUNCTION pgtandem_journey.restore() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -340,6 +360,9 @@ DECLARE
     v_stored integer;
 BEGIN
     -- @plpgsql_check_options: other_warnings = off
+    IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+        PERFORM pgtandem._refuse_write('journey', current_user);
+    END IF;
     -- The dynamic statement returns a row of this very table.
     SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_journey.pre_image AS p
@@ -367,10 +390,15 @@ REVOKE ALL ON FUNCTION pgtandem_journey.restore() FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_journey.restore() IS
     'Trigger on vibelife.vibe_users, before each write of an undo: the row becomes what it was.';
 
-CREATE OR REPLACE FUNCTION pgtandem_journey.row_of(p_key jsonb,
-                                                   p_lock boolean DEFAULT false) RETURNS text
+CREATE OR REPLACE FUNCTION pgtandem_journey.row_of(
+    p_key      jsonb,
+    p_lock     boolean DEFAULT false,
+    OUT fields text,
+    OUT writer xid
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET array_nulls = on
 SET "DateStyle" = 'ISO, YMD'
 SET "IntervalStyle" = 'postgres'
 SET "TimeZone" = 'UTC'
@@ -381,18 +409,82 @@ SET xmloption = 'content'
 AS $row_of$
 DECLARE
     v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
-    v_row  text;
 BEGIN
     IF p_lock THEN
         PERFORM FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1 FOR UPDATE;
     END IF;
-    SELECT (t.*)::text INTO v_row FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
-    RETURN v_row;
+    SELECT (t.*)::text, t.xmin INTO fields, writer
+    FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
 END;
 $row_of$;
 REVOKE ALL ON FUNCTION pgtandem_journey.row_of(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pgtandem_journey.row_of(jsonb, boolean) IS
-    'The row of a key as text, locked if wanted; NULL: there is none.';
+    'The row of a key as text, locked if wanted, and who wrote it; NULL: there is none.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.order_of(p_key jsonb) RETURNS bigint[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $order_of$
+    -- What a trigger wrote of a row is stored before the write of the statement that fired it:
+    -- which row came of which tells.
+    WITH RECURSIVE own AS MATERIALIZED (
+        SELECT * FROM pgtandem_journey.pre_image WHERE key = p_key
+    ), linked AS (
+        SELECT o.*, o.id AS chain, 1 AS place, min(o.id) OVER (PARTITION BY o.xact) AS since,
+               o.before IS NULL AS anew
+        FROM own AS o
+        WHERE NOT EXISTS (SELECT FROM own AS b
+                          WHERE b.layout = o.layout
+                            AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid)
+        UNION ALL
+        SELECT o.*, b.chain, b.place + 1, b.since, b.anew
+        FROM linked AS b
+        JOIN own AS o ON b.layout = o.layout
+                     AND b.after_xmin = o.before_xmin AND b.after_ctid = o.before_ctid
+    ), placed AS (
+        -- Of one transaction, what takes the row away that was there comes before what makes
+        -- another.
+        SELECT l.id, l.place, l.since, l.anew, min(l.id) OVER (PARTITION BY l.chain) AS first
+        FROM linked AS l
+    )
+    SELECT CASE WHEN NOT (SELECT bool_and(a.as_stored) FROM (
+                    SELECT o.before_xmin IS NOT DISTINCT FROM lag(o.after_xmin) OVER w
+                           AND o.before_ctid IS NOT DISTINCT FROM lag(o.after_ctid) OVER w
+                           OR row_number() OVER w = 1 AS as_stored
+                    FROM own AS o WINDOW w AS (ORDER BY o.id)) AS a)
+                THEN (SELECT array_agg(p.id ORDER BY p.since, p.anew, p.first, p.place,
+                                       p.id) FROM placed AS p) END;
+$order_of$;
+REVOKE ALL ON FUNCTION pgtandem_journey.order_of(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.order_of(jsonb) IS
+    'The ids of the pre-images of a key in the order of its writes; NULL: that of the ids.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.disown(p_key jsonb) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $disown$
+    UPDATE pgtandem_journey.pre_image AS p
+    SET after = ''
+    WHERE p.key = p_key AND p.after IS DISTINCT FROM '';
+$disown$;
+REVOKE ALL ON FUNCTION pgtandem_journey.disown(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.disown(jsonb) IS
+    'Says of a key that an application wrote it, too: a chunk may have brought that write. Called '
+    'by pgtandem._drain_batch.';
+
+CREATE OR REPLACE FUNCTION pgtandem_journey.adopt(p_row vibelife.vibe_users, p_was xid,
+                                                  p_is xid) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $adopt$
+    UPDATE pgtandem_journey.pre_image AS p
+    SET after_xmin = p_is
+    WHERE p.key = jsonb_build_array(p_row.vibe_id) AND p.after_xmin = p_was;
+$adopt$;
+REVOKE ALL ON FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.adopt(vibelife.vibe_users, xid, xid) IS
+    'The undo of another mapping has made a row what this one left: it has another writer now. '
+    'Called by pgtandem._adopt.';
 
 -- One key: hold its row, then read it in a statement of its own, and write it if nobody else has.
 CREATE OR REPLACE FUNCTION pgtandem_journey.undo_key(
@@ -401,6 +493,8 @@ CREATE OR REPLACE FUNCTION pgtandem_journey.undo_key(
     p_force      boolean,
     p_columns    jsonb,
     p_references text,
+    p_others     text[] DEFAULT NULL,
+    p_from       bigint DEFAULT 1,
     OUT action   text,
     OUT reason   text
 )
@@ -409,41 +503,60 @@ SET search_path = pg_catalog, pg_temp
 AS $undo$
 DECLARE
     v_key1 vibelife.vibe_users.vibe_id%TYPE := (p_key ->> 0)::uuid;
-    v_row     text := pgtandem_journey.row_of(p_key, p_write);
+    v_row     text;
+    v_writer  xid;
     v_image   record;
     v_first   record;
     v_after   bytea;
     v_columns jsonb;
+    v_after_xmin xid;
     v_broken  boolean := false;
+    v_nothing boolean;
     v_there   boolean;
+    v_then    vibelife.vibe_users;
+    v_order   bigint[];
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
+    IF (SELECT count(*) > 1 FROM (SELECT FROM pgtandem_journey.pre_image AS p
+                                  WHERE p.key = p_key LIMIT 2) AS c) THEN
+        v_order := pgtandem_journey.order_of(p_key);
+    END IF;
     -- The condition is made of quoted names by pgtandem._references.
     FOR v_image IN
-        SELECT p.id, p.before, p.after, l.columns
+        SELECT p.*, l.columns
         FROM pgtandem_journey.pre_image AS p
         JOIN pgtandem.layout AS l ON l.id = p.layout
-        WHERE p.key = p_key
-        ORDER BY p.id
+        LEFT JOIN unnest(v_order) WITH ORDINALITY AS o (id, place) ON o.id = p.id
+        WHERE p.key = p_key AND p.id >= p_from
+        ORDER BY o.place, p.id
     LOOP
         IF v_columns IS NULL THEN
             v_first := v_image;
-        ELSIF v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
-                                                          THEN v_image.before
+        ELSIF v_after_xmin IS DISTINCT FROM v_image.before_xmin
+              OR v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN v_image.columns = v_columns
+                                                            THEN v_image.before
             ELSE pgtandem._overlay(v_image.before, v_image.columns, NULL, v_columns) END),
             'UTF8')) THEN
             v_broken := true;  -- the application wrote it between two writes of ours
         END IF;
+        v_after_xmin := v_image.after_xmin;
         v_after := v_image.after;
         v_columns := v_image.columns;
     END LOOP;
     IF v_columns IS NULL THEN
         RETURN;  -- another session was here
     END IF;
-    v_broken := v_broken OR v_after IS DISTINCT FROM sha256(convert_to((CASE
-                                                            WHEN p_columns = v_columns THEN v_row
+    SELECT r.fields, r.writer INTO v_row, v_writer FROM pgtandem_journey.row_of(p_key,
+    p_write) AS r;
+    v_nothing := NOT v_broken AND v_after IS NOT DISTINCT FROM sha256(convert_to((CASE
+        WHEN v_first.columns = v_columns THEN v_first.before
+            ELSE pgtandem._overlay(v_first.before, v_first.columns, NULL, v_columns) END), 'UTF8'));
+    v_broken := v_broken OR v_after_xmin IS DISTINCT FROM v_writer
+                OR v_after IS DISTINCT FROM sha256(convert_to((CASE WHEN p_columns = v_columns
+                                                   THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL, v_columns) END), 'UTF8'));
-    action := CASE WHEN (CASE WHEN p_columns = v_first.columns THEN v_row
+    action := CASE WHEN v_nothing
+                        OR (CASE WHEN p_columns = v_first.columns THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL,
                                    v_first.columns) END) IS NOT DISTINCT FROM v_first.before
                    THEN 'none'
@@ -460,10 +573,15 @@ BEGIN
                  AND r.side = 'target' AND r.via IS NULL AND r.reason IN ('queued', 'sync')) THEN
             reason := 'queued';
         END IF;
-        IF reason IS NULL AND action = 'delete' AND p_references IS NOT NULL THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS t WHERE t.vibe_id = $1 AND (%s))',
+        IF reason IS NULL AND action IN ('delete', 'restore') AND p_references IS NOT NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %1$s AS t LEFT JOIN (SELECT ($1::%1$s).*) '
+                           'AS b ON true '
+                           'WHERE t.vibe_id = $2 AND (%2$s))',
                            'vibelife.vibe_users', p_references)
-            INTO v_there USING v_key1;
+            INTO v_there
+            USING pgtandem._overlay(v_first.before, v_first.columns, v_row,
+                                    pgtandem._columns_of('vibelife.vibe_users'::regclass)),
+v_key1;
             reason := CASE WHEN v_there THEN 'referenced' END;
         END IF;
     END IF;
@@ -473,44 +591,61 @@ BEGIN
     IF NOT p_write OR action = 'leave' THEN
         RETURN;
     END IF;
-    IF action = 'delete' THEN
-        DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
-    ELSIF action <> 'none' THEN
+    IF action <> 'none' THEN
         PERFORM set_config('pgtandem_journey.undo', v_first.id::text, true);
-        IF action = 'restore' THEN
-            UPDATE vibelife.vibe_users AS t SET last_active_at = t.last_active_at
-                WHERE t.vibe_id = v_key1;
+        -- What the mapping writes, so that triggers see it change; restore() has the last word on
+        -- all.
+        v_then := pgtandem._overlay(v_first.before, v_first.columns, v_row,
+                                    pgtandem._columns_of('vibelife.vibe_users'::regclass))::vibelife.vibe_users;
+        IF action = 'delete' THEN
+            DELETE FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
+        ELSIF action = 'restore' THEN
+            UPDATE vibelife.vibe_users AS t
+            SET last_active_at = v_then.last_active_at, journey_stage = v_then.journey_stage,
+                journey_started_at = v_then.journey_started_at
+            WHERE t.vibe_id = v_key1;
         ELSE
-            INSERT INTO vibelife.vibe_users (vibe_id)
+            INSERT INTO vibelife.vibe_users (vibe_id, journey_stage, journey_started_at,
+                                             last_active_at)
             OVERRIDING SYSTEM VALUE
-            VALUES (v_key1);
+            VALUES (v_then.vibe_id, v_then.journey_stage, v_then.journey_started_at,
+                    v_then.last_active_at);
         END IF;
         PERFORM set_config('pgtandem_journey.undo', '', true);
-    END IF;
-    v_row := pgtandem_journey.row_of(p_key);
-    v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
+        SELECT r.fields INTO v_row FROM pgtandem_journey.row_of(p_key) AS r;
+        v_there := (CASE WHEN p_columns = v_first.columns THEN v_row
             ELSE pgtandem._overlay(v_row, p_columns, NULL,
                                    v_first.columns) END) IS NOT DISTINCT FROM v_first.before;
-    IF NOT v_there THEN
-        RAISE EXCEPTION 'the target % does not let the row % become what it was',
-            'vibelife.vibe_users', p_key
-            USING ERRCODE = 'TD010',
-                  DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
-                  HINT = 'Disable that trigger, and undo again.';
+        IF NOT v_there THEN
+            RAISE EXCEPTION 'the target % does not let the row % become what it was',
+                'vibelife.vibe_users', p_key
+                USING ERRCODE = 'TD010',
+                      DETAIL = 'A trigger of the target, or the type of a column, changed a value.',
+                      HINT = 'Disable that trigger, and undo again.';
+        END IF;
+        IF p_others IS NOT NULL THEN
+            PERFORM pgtandem._adopt(p_others, t, v_first.before_xmin, t.xmin)
+            FROM vibelife.vibe_users AS t WHERE t.vibe_id = v_key1;
+        END IF;
     END IF;
-    DELETE FROM pgtandem_journey.pre_image AS p WHERE p.key = p_key;
+    DELETE FROM pgtandem_journey.pre_image AS p WHERE p.key = p_key AND p.id >= p_from;
 END;
 $undo$;
-REVOKE ALL ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) FROM PUBLIC;
-COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text) IS
+REVOKE ALL ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[],
+                                                 bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pgtandem_journey.undo_key(jsonb, boolean, boolean, jsonb, text, text[],
+                                              bigint) IS
     'Undoes what was recorded of a key, or says what it would do: restore, delete, insert, none '
     '(it is as it was), or leave and the reason. TD010. Called by pgtandem._undo_batch, which '
     'marks the write as ours.';
 
+-- Not what an undo itself writes, but what other triggers write because of it.
 CREATE OR REPLACE TRIGGER "!pgtandem_journey_pre_image"
     AFTER INSERT OR UPDATE OR DELETE ON vibelife.vibe_users
     FOR EACH ROW
-    WHEN (current_setting('pgtandem_journey.record', true) <> '')
+    WHEN (current_setting('pgtandem_journey.record', true) <> ''
+          AND (pg_trigger_depth() > 0 OR coalesce(current_setting('pgtandem_journey.undo', true),
+                                                  '') = ''))
     EXECUTE FUNCTION pgtandem_journey.record_pre_image();
 CREATE OR REPLACE TRIGGER "~pgtandem_journey_restore"
     BEFORE INSERT OR UPDATE ON vibelife.vibe_users

@@ -173,11 +173,10 @@ def command(
     """Take back what the backfill and repairs of a mapping wrote.
 
     Each row becomes exactly what it was before; rows that they created are deleted. What the
-    application has changed since stays and is listed; docs/operations.md, Undo, says where that is
-    not exact yet. It shows first what it would do, and asks. Stop it with Ctrl-C and run it again
-    as you like. Then the copy is open, and "pgtandem backfill" begins anew. A mapping stores what
-    it needs with backfill.undo: true. The name of the Sqitch project in the current directory
-    stands for all its mappings, the last one first.
+    application has changed since stays and is listed. It shows first what it would do, and asks.
+    Stop it with Ctrl-C and run it again as you like. Then the copy is open, and "pgtandem backfill"
+    begins anew. A mapping stores what it needs with backfill.undo: true. The name of the Sqitch
+    project in the current directory stands for all its mappings, the last one first.
 
     Exit status: 0 all is undone, 1 rows stay (or, with --dry-run, would), 2 error.
     """

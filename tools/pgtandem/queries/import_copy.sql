@@ -1,3 +1,1 @@
--- Raw JSON has no control character, so nothing in it is taken for a quote or a delimiter.
-COPY pg_temp.pgtandem_chunk (n, spelled, document) FROM STDIN
-WITH (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02', ENCODING 'UTF8');
+COPY pg_temp.pgtandem_chunk (n, spelled, document) FROM STDIN (FORMAT binary);
