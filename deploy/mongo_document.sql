@@ -211,7 +211,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_limits integer[] := regexp_match(p_type, '\((\d+)(?:,(-?\d+))?\)');
+    v_limits integer[] := regexp_match(p_type, '\((\d+)(?:,(-?\d+))?\)')::integer[];
     v_number numeric;
 BEGIN
     IF v_limits IS NULL THEN

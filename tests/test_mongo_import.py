@@ -329,54 +329,6 @@ def test_each_bad_document_is_set_aside_and_the_rest_goes_in(session, load, tabl
         assert len(held(session, table)) == len(data) - 1
 
 
-@pytest.mark.parametrize(
-    ("line", "is_plain"),
-    [
-        (b'{"_id":1,"a":[-0.05,-0.5,-1e-7,0.0]}', True),
-        (b'{"_id":1,"a":"-0.0.1 \\\\ \\n"}', False),
-        (b'{"_id":1,"a":"\\\\u0000"}', False),
-        (b'{"_id":1,"a":-0.0}', False),
-        (b'{"_id":1,"a":-0}', False),
-        (b'{"_id":1,"a":1,"a":1}', False),
-        (b'{"_id":1,"a":1.10}', False),
-        (b'{"_id":1,"a":"\xff"}', False),
-        (b'{"_id":1, "a":1}', False),
-        (b'{"a":1}', False),
-        (b'{"_id":1},{"_id":2}', False),
-    ],
-)
-def test_which_lines_need_no_look_of_their_own(line, is_plain):
-    """The others may be as good; they only take longer."""
-    before, after = b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}', '{"_id":"é"}'.encode()
-    some = [before, line, after]
-    ids = [b'{"$oid": "5ca4bbcea2dd94ee58162a68"}', b'{"$numberInt": "1"}', b'"\xc3\xa9"']
-    assert mongo_documents.ids_of(b"\n".join(some), some) == (ids if is_plain else None)
-
-
-def test_pieces_before_and_after_an_id_that_postgresql_has_to_spell(
-    session, load, table, monkeypatch
-):  # fmt: skip
-    """All in one chunk: what came before is there when it is asked who was first."""
-    monkeypatch.setattr(mongo_files, "PIECE", 1)
-    data = [b'{"_id":1}', b'{"_id":2}', b"{", b'{"_id":2.0,"a":1}', b'{"_id":3.5}', b'{"_id":1}',
-            b'{"_id":4}', b"}", b'{"_id":4,"a":1}']  # fmt: skip
-    out, _ = load(b"\n".join(data), table, code=1)
-    assert out.startswith(
-        f"{table}: 9 documents: 4 inserted, 1 there twice and the same, 4 set aside."
-    )
-    assert [(line, reason) for line, _, reason, _ in bad(session, table)] == [
-        (3, "broken JSON"), (4, "duplicate _id"), (8, "broken JSON"), (9, "duplicate _id"),
-    ]  # fmt: skip
-
-
-def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkeypatch):
-    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    data = '{"_id":"é","a":"€ 🦊"}\n'.encode()
-    for _ in range(2):  # by COPY into the table, and beside what is there
-        load(data, table)
-        assert held(session, table) == {'"é"': {"_id": "é", "a": "€ 🦊"}}
-
-
 def test_lines_that_are_documents_only_together(session, load, table):
     """As many as there are lines, so the block looks good; the second line is not the third."""
     good = b'{"_id":"good"}'
@@ -428,6 +380,54 @@ def test_a_dump_with_fields_that_would_be_taken_for_types(session, load, table):
         *(("ambiguous", raw) for raw in raws), ("field twice", twice), ("field twice", symbol),
     ]  # fmt: skip
     assert [*held(session, table)] == ['"fine"']
+
+
+@pytest.mark.parametrize(
+    ("line", "is_plain"),
+    [
+        (b'{"_id":1,"a":[-0.05,-0.5,-1e-7,0.0]}', True),
+        (b'{"_id":1,"a":"-0.0.1 \\\\ \\n"}', False),
+        (b'{"_id":1,"a":"\\\\u0000"}', False),
+        (b'{"_id":1,"a":-0.0}', False),
+        (b'{"_id":1,"a":-0}', False),
+        (b'{"_id":1,"a":1,"a":1}', False),
+        (b'{"_id":1,"a":1.10}', False),
+        (b'{"_id":1,"a":"\xff"}', False),
+        (b'{"_id":1, "a":1}', False),
+        (b'{"a":1}', False),
+        (b'{"_id":1},{"_id":2}', False),
+    ],
+)
+def test_which_lines_need_no_look_of_their_own(line, is_plain):
+    """The others may be as good; they only take longer."""
+    before, after = b'{"_id":{"$oid":"5ca4bbcea2dd94ee58162a68"}}', '{"_id":"é"}'.encode()
+    some = [before, line, after]
+    ids = [b'{"$oid": "5ca4bbcea2dd94ee58162a68"}', b'{"$numberInt": "1"}', b'"\xc3\xa9"']
+    assert mongo_documents.ids_of(b"\n".join(some), some) == (ids if is_plain else None)
+
+
+def test_pieces_before_and_after_an_id_that_postgresql_has_to_spell(
+    session, load, table, monkeypatch
+):  # fmt: skip
+    """All in one chunk: what came before is there when it is asked who was first."""
+    monkeypatch.setattr(mongo_files, "PIECE", 1)
+    data = [b'{"_id":1}', b'{"_id":2}', b"{", b'{"_id":2.0,"a":1}', b'{"_id":3.5}', b'{"_id":1}',
+            b'{"_id":4}', b"}", b'{"_id":4,"a":1}']  # fmt: skip
+    out, _ = load(b"\n".join(data), table, code=1)
+    assert out.startswith(
+        f"{table}: 9 documents: 4 inserted, 1 there twice and the same, 4 set aside."
+    )
+    assert [(line, reason) for line, _, reason, _ in bad(session, table)] == [
+        (3, "broken JSON"), (4, "duplicate _id"), (8, "broken JSON"), (9, "duplicate _id"),
+    ]  # fmt: skip
+
+
+def test_the_encoding_of_the_client_does_not_matter(session, load, table, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    data = '{"_id":"é","a":"€ 🦊"}\n'.encode()
+    for _ in range(2):  # by COPY into the table, and beside what is there
+        load(data, table)
+        assert held(session, table) == {'"é"': {"_id": "é", "a": "€ 🦊"}}
 
 
 def test_the_summary_counts_them_by_reason(session, load, table):

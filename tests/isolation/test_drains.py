@@ -21,6 +21,7 @@ from isolation.world import (
 DRAIN = "CALL pgtandem.drain('gear')"
 SETTLE = "pgtandem_gear.settle(jsonb)"
 BATCH = "pgtandem._drain_batch(text,text,bigint)"
+KEYS = "pgtandem._drain_keys(text,text,bigint,boolean)"
 
 
 @pytest.fixture

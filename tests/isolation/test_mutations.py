@@ -91,7 +91,7 @@ MUTATIONS = [
     Mutation(
         "a drain beside the copy forgets what is gone",
         lambda world: ghosts.test_a_drain_beside_the_chunk_forgets_nothing(world, RC),
-        drains.BATCH, "p_upto IS NULL AND (", "false AND (",
+        drains.KEYS, "p_upto IS NULL AND (", "false AND (",
     ),
     Mutation(
         "the backfill does not wait for older snapshots",

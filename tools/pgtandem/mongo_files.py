@@ -401,8 +401,7 @@ class Reader:
     def _array(self, number: int, file: File) -> Iterator[Chunk]:
         """Documents that follow each other, in an array or not, on as many lines as they like."""
         # Of what is at the end the last chunk with a byte in it tells: none comes after it.
-        rest = b""
-        decoder = documents.Decoder()
+        rest, decoder = b"", documents.Decoder()
         while data := file.read(self._block):
             rest, at_end = rest + data, file.is_at_end()
             if file.position == 0:
