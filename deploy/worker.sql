@@ -106,10 +106,13 @@ SELECT w.mapping,
        pgtandem._wait_kind(w.waiting_for) AS kind,
        w.waiting_since
 FROM pgtandem.worker AS w
-JOIN pg_stat_activity AS a ON a.pid = w.pid AND a.backend_start = w.backend_start
+JOIN pg_stat_activity AS a ON a.pid = w.pid
+    -- Hidden, without pg_read_all_stats: rather one too many than an undo beside a backfill.
+    AND coalesce(a.backend_start, w.backend_start) = w.backend_start
 WHERE a.state IS DISTINCT FROM 'idle';
 COMMENT ON VIEW pgtandem.worker_status IS
-    'The sessions that are copying now. Those of other roles are only seen with pg_read_all_stats.';
+    'The sessions that are copying now. Without pg_read_all_stats, also another role''s session '
+    'that has the process id of one that is gone.';
 COMMENT ON COLUMN pgtandem.worker_status.mapping IS 'Name of the mapping.';
 COMMENT ON COLUMN pgtandem.worker_status.pid IS 'Process id of the backend.';
 COMMENT ON COLUMN pgtandem.worker_status.started_at IS 'When its backfill was called.';

@@ -436,6 +436,12 @@ def test_a_backfill_at_work_keeps_it_away(odd, conn, dsn):
         wait_for(
             lambda: conn.execute("SELECT count(*) FROM pgtandem.worker_status").fetchone() == (1,)
         )
+        # Also by one who may not know when others' sessions began.
+        conn.execute("GRANT USAGE ON SCHEMA pgtandem TO new_app")
+        conn.execute("GRANT SELECT ON pgtandem.worker_status TO new_app")
+        with psycopg.connect(dsn, user="new_app") as other:
+            found = other.execute("SELECT pid FROM pgtandem.worker_status").fetchall()
+        assert found == [(worker.pid,)]
         with conn.transaction():
             conn.execute("SELECT pgtandem._record('odd', 'ours')")
             conn.execute("UPDATE app.profile SET name = 'ours' WHERE id = 7")
