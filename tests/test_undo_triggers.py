@@ -109,6 +109,8 @@ def test_two_rows_that_write_each_other_are_listed(dsn, conn):
         ("TD010", "a trigger of the target writes it again each time")
     ]
     assert document["left"] == 1
+    _, err = pgtandem("undo", "odd", "--yes", dsn=dsn, code=1)
+    assert "Mend what it says of these, then again: pgtandem undo odd" in err
     conn.execute("DROP TRIGGER other ON app.profile")
     undo(conn)
     assert {key: row[:-3] for key, row in rows(conn).items()} == {
@@ -283,8 +285,7 @@ def test_pre_images_are_not_dropped_beside_an_undo(dsn, conn):
 
 def test_their_limit_holds_in_a_drain_of_everything(dsn, conn):
     """A repair that finds no room fails; what an application has queued goes on."""
-    build(dsn, MAPPING.replace("undo: true", "undo: true, undo_limit: 1kB"), TABLES)
-    conn.execute("UPDATE pgtandem.mapping SET settings = settings #- '{backfill,undo_limit}'")
+    build(dsn, MAPPING, TABLES)
     backfill(conn)
     conn.execute(
         "UPDATE pgtandem.mapping SET settings ="

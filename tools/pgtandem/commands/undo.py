@@ -137,8 +137,10 @@ def _undo(
         )
         if rows:
             _show_left(rows)
-        if rows and not force:
+        if not force and any(each["reason"] for each in rows):
             remarks.say(f"To undo these, too: pgtandem undo {name} --force-changed")
+        elif rows:
+            remarks.say(f"Mend what it says of these, then again: pgtandem undo {name}")
         elif undone and not left:
             remarks.say(f"Next: pgtandem backfill {name}, or revert its sync: sqitch revert")
     return {
