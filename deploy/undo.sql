@@ -112,6 +112,19 @@ COMMENT ON FUNCTION pgtandem._overlay(text, jsonb, text, jsonb) IS
     'A row as text in other columns; those that it lacks are of p_row, which has these columns, or '
     'empty.';
 
+CREATE FUNCTION pgtandem._acting_keys(p_target regclass) RETURNS SETOF pg_constraint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT k.* FROM pg_constraint AS k
+    WHERE k.contype = 'f' AND k.conparentid = 0
+      AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+      AND k.confrelid IN (SELECT pgtandem._relations(p_target));
+$$;
+COMMENT ON FUNCTION pgtandem._acting_keys(regclass) IS
+    'The foreign keys that delete or change rows where a row of a table, or a column of it that '
+    'they refer to, is deleted or changed.';
+
 CREATE FUNCTION pgtandem._references(p_target regclass) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -123,7 +136,7 @@ AS $$
                                  CASE WHEN k.confupdtype IN ('c', 'n', 'd')
                                       THEN format('$1 IS NOT NULL AND (%s)', f.changed) END),
                              k.conrelid::regclass, f.matched), ' OR ')
-    FROM pg_constraint AS k
+    FROM pgtandem._acting_keys(p_target) AS k
     CROSS JOIN LATERAL (
         SELECT string_agg(format('t.%I OPERATOR(%I.%s) c.%I', r.attname, n.nspname, o.oprname,
                                  a.attname), ' AND ') AS matched,
@@ -135,10 +148,7 @@ AS $$
         JOIN pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.theirs
         JOIN pg_operator AS o ON o.oid = u.equal
         JOIN pg_namespace AS n ON n.oid = o.oprnamespace
-    ) AS f
-    WHERE k.contype = 'f' AND k.conparentid = 0
-      AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
-      AND k.confrelid IN (SELECT pgtandem._relations(p_target));
+    ) AS f;
 $$;
 COMMENT ON FUNCTION pgtandem._references(regclass) IS
     'A condition over a row t of a table, and the row b that it is to become ($1 as text; NULL: it '
@@ -151,11 +161,8 @@ AS $$
 DECLARE
     v_hidden text := (
         SELECT string_agg(DISTINCT k.conrelid::regclass::text, ', ')
-        FROM pg_constraint AS k
-        WHERE k.contype = 'f' AND k.conparentid = 0
-          AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
-          AND k.confrelid IN (SELECT pgtandem._relations(p_target))
-          AND (row_security_active(k.conrelid) OR NOT has_table_privilege(k.conrelid, 'SELECT')));
+        FROM pgtandem._acting_keys(p_target) AS k
+        WHERE row_security_active(k.conrelid) OR NOT has_table_privilege(k.conrelid, 'SELECT'));
 BEGIN
     IF v_hidden IS NOT NULL THEN
         RAISE EXCEPTION 'role "%" cannot see which rows of % refer to %', current_user, v_hidden,

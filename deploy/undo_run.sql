@@ -111,8 +111,8 @@ COMMENT ON FUNCTION pgtandem.undo_rows(text, boolean) IS
     'Each key that a backfill or a repair wrote, and what an undo would do with it now: restore, '
     'delete, insert, none (it is as it was), or leave, with the reason: changed, deleted or '
     'inserted since by the application, queued (a write of it waits), referenced by rows that a '
-    'foreign key would take along. sqlstate, message: why the last undo failed. TD001, TD061 to '
-    'TD063.';
+    'foreign key would delete or change. sqlstate, message: why the last undo failed. TD001, '
+    'TD061 to TD063, TD067.';
 
 CREATE FUNCTION pgtandem.undo_preview(p_mapping text, p_force_changed boolean DEFAULT false)
 RETURNS TABLE (action text, reason text, rows bigint)
@@ -275,7 +275,7 @@ END;
 $$;
 COMMENT ON FUNCTION pgtandem._undo_start(text) IS
     'Opens the copy again, forgets what is queued of our own accord, shows the worker. TD001, '
-    'TD004, TD060 to TD063.';
+    'TD004, TD060 to TD063, TD067.';
 
 CREATE FUNCTION pgtandem._undo_step(p_mapping text, p_force boolean, p_step pgtandem.undo_step)
 RETURNS pgtandem.undo_step
@@ -385,6 +385,7 @@ $$;
 COMMENT ON PROCEDURE pgtandem.undo(text, boolean) IS
     'Makes every row that a backfill or a repair wrote what it was before, a batch a transaction; '
     'rows that the application has changed since stay, unless p_force_changed. Opens the copy '
-    'again from its first block. May be interrupted and repeated. TD001, TD004, TD060 to TD063.';
+    'again from its first block. May be interrupted and repeated. TD001, TD004, TD060 to TD063, '
+    'TD067.';
 
 COMMIT;

@@ -19,6 +19,7 @@ DROP FUNCTION pgtandem.pre_image_size(text);
 DROP FUNCTION pgtandem._refuse_write(text, name);
 DROP FUNCTION pgtandem._adopt(text[], anyelement, xid, xid);
 DROP FUNCTION pgtandem._references(regclass);
+DROP FUNCTION pgtandem._acting_keys(regclass);
 DROP FUNCTION pgtandem._overlay(text, jsonb, text, jsonb);
 DROP FUNCTION pgtandem._fields(text);
 DROP FUNCTION pgtandem._layout(text, oid);

@@ -9,6 +9,7 @@ SELECT 'pgtandem._columns_now(regclass)'::regprocedure;
 SELECT 'pgtandem._layout(text, oid)'::regprocedure;
 SELECT 'pgtandem._fields(text)'::regprocedure;
 SELECT 'pgtandem._overlay(text, jsonb, text, jsonb)'::regprocedure;
+SELECT 'pgtandem._acting_keys(regclass)'::regprocedure;
 SELECT 'pgtandem._references(regclass)'::regprocedure;
 SELECT 'pgtandem._refuse_write(text, name)'::regprocedure;
 SELECT 'pgtandem._adopt(text[], anyelement, xid, xid)'::regprocedure;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -41,13 +42,12 @@ def mortal() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def victim(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
-    """A database with gear's old system, its items, and the tables of the new one."""
+@contextmanager
+def _made(mortal: Server, template: str, directory: Path) -> Iterator[Victim]:
     name = f"victim_{next(_numbers)}"
     with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE gear OWNER {OWNER}")
-    made = Victim(mortal, mortal.dsn(name, OWNER), tmp_path)
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
+    made = Victim(mortal, mortal.dsn(name, OWNER), directory)
     yield made
     made.close()
     with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
@@ -55,13 +55,14 @@ def victim(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
 
 
 @pytest.fixture
+def victim(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
+    """A database with gear's old system, its items, and the tables of the new one."""
+    with _made(mortal, "gear", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
 def empty(mortal: Server, tmp_path: Path) -> Iterator[Victim]:
     """A database with the engine alone."""
-    name = f"empty_{next(_numbers)}"
-    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE engine OWNER {OWNER}")
-    made = Victim(mortal, mortal.dsn(name, OWNER), tmp_path)
-    yield made
-    made.close()
-    with psycopg.connect(mortal.dsn(), autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with _made(mortal, "engine", tmp_path) as made:
+        yield made

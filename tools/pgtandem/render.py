@@ -534,11 +534,6 @@ class Context:
         return self.trigger_name("restore") if self.in_place else f"~{self.schema}_restore"
 
     @property
-    def touched(self) -> str:
-        """A column of the target that may be updated."""
-        return (self.synced_rest or self.initial or self.key)[0].document
-
-    @property
     def restored(self) -> list[str]:
         """The columns of the target that a backfill updates; the key, where there are no others."""
         written = [c.document for c in (*self.synced_rest, *self.initial)]

@@ -207,9 +207,9 @@ COMMENT ON COLUMN pgtandem_reviews.pre_image.key IS 'JSON array of the key colum
 COMMENT ON COLUMN pgtandem_reviews.pre_image.layout IS 'The columns of both, in pgtandem.layout.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.xact IS 'The transaction that wrote it.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.before_xmin
-    IS 'The transaction that had written the row before.';
+    IS 'The xmin of the row before; NULL: there was none.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.after_xmin
-    IS 'The same, or a subtransaction of it, as the row after has it.';
+    IS 'The xmin of the row after: xact, or a subtransaction of it; NULL: there is none.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.before_ctid IS 'Where the row before was.';
 COMMENT ON COLUMN pgtandem_reviews.pre_image.after_ctid
     IS 'Where the row after is, until something moves it.';
@@ -298,10 +298,10 @@ DECLARE
     v_stored integer;
 BEGIN
     -- @plpgsql_check_options: other_warnings = off
+    -- The dynamic statement returns a row of this very table.
     IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
         PERFORM pgtandem._refuse_write('reviews', current_user);
     END IF;
-    -- The dynamic statement returns a row of this very table.
     SELECT p.before, p.layout INTO v_before, v_stored
     FROM pgtandem_reviews.pre_image AS p
     WHERE p.id = current_setting('pgtandem_reviews.undo',
@@ -461,11 +461,11 @@ DECLARE
     v_order   bigint[];
 BEGIN
     -- @plpgsql_check_options: security_warnings = off
+    -- The condition is made of quoted names by pgtandem._references.
     IF (SELECT count(*) > 1 FROM (SELECT FROM pgtandem_reviews.pre_image AS p
                                   WHERE p.key = p_key LIMIT 2) AS c) THEN
         v_order := pgtandem_reviews.order_of(p_key);
     END IF;
-    -- The condition is made of quoted names by pgtandem._references.
     FOR v_image IN
         SELECT p.*, l.columns
         FROM pgtandem_reviews.pre_image AS p
